@@ -1,0 +1,30 @@
+/**
+ * What can go wrong in Frontrow itself, as a closed set. Refusals that are part of the service (a seat
+ * is taken, a rate is exceeded) are values, not errors.
+ */
+export const errorCodes = {
+  CONFIG_INVALID: { retryable: false },
+  TOPOLOGY_DIFFERS: { retryable: false },
+  TOPOLOGY_UNKNOWN: { retryable: true },
+  SCHEMA_MISSING: { retryable: true },
+  REDIS_UNAVAILABLE: { retryable: true },
+  REDIS_ANSWER_LOST: { retryable: true },
+  MYSQL_UNAVAILABLE: { retryable: true },
+  CATALOGUE_SEAT_SOLD: { retryable: false },
+  CATALOGUE_CONFLICT: { retryable: true },
+  COMMIT_FAILED: { retryable: true },
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+export class FrontrowError extends Error {
+  override readonly name = 'FrontrowError'
+  readonly code: ErrorCode
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.retryable = errorCodes[code].retryable
+  }
+}

@@ -1,0 +1,22 @@
+import { pino, type Logger } from 'pino'
+
+export type Log = Logger
+
+/** One JSON line an event on standard output. Personal data (customers, tokens, keys) is never logged. */
+export function createLog(service: string, level: string): Log {
+  return pino({ level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime })
+}
+
+/** What of an error may be logged: no SQL, which holds the values that were being written. */
+export function errorFields(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { error: String(error) }
+  const { code, errno, sqlState } = error as { code?: unknown; errno?: unknown; sqlState?: unknown }
+  const statement = 'sql' in error
+  return {
+    error: statement ? 'database statement failed' : error.message,
+    ...(code === undefined ? {} : { code }),
+    ...(errno === undefined ? {} : { errno }),
+    ...(sqlState === undefined ? {} : { sqlState }),
+    ...(error.cause === undefined ? {} : { cause: errorFields(error.cause) }),
+  }
+}

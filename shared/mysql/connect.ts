@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs'
+import knex, { type Knex } from 'knex'
+import type { Connection } from 'mysql2'
+import type { MysqlConfig } from '../config.ts'
+
+/**
+ * What a pool is for.
+ * - `commit`: the consumer's. Its sessions time out quickly, so that a consumer frozen inside a
+ *   transaction loses its locks to the server's clean-up within seconds.
+ * - `read`: everything else.
+ */
+export type MysqlRole = 'commit' | 'read'
+
+/** Seconds after which the server ends a silent `commit` session and rolls back what it held. */
+export const COMMIT_SESSION_TIMEOUT_SECONDS = 5
+
+/** Milliseconds without a byte after which the client gives a connection up (a network that went silent). */
+const SOCKET_SILENCE_MS: Record<MysqlRole, number> = { commit: 8_000, read: 5_000 }
+
+const sessionSettings: Record<MysqlRole, string> = {
+  commit:
+    `SET SESSION wait_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, net_read_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, ` +
+    `net_write_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, innodb_lock_wait_timeout = 3`,
+  read: 'SET SESSION innodb_lock_wait_timeout = 10',
+}
+
+/**
+ * A Knex pool for one role. Connects at first use.
+ *
+ * @throws if the certificate file of the configuration cannot be read
+ */
+export function connectMysql(config: MysqlConfig, role: MysqlRole, maxConnections: number): Knex {
+  const url = new URL(config.url)
+  const sslMode = url.searchParams.get('ssl-mode')?.toUpperCase()
+  const ca = config.tlsCaFile === undefined ? undefined : readFileSync(config.tlsCaFile)
+  const tls = sslMode !== undefined && sslMode !== 'DISABLED'
+  return knex({
+    client: 'mysql2',
+    connection: {
+      host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+      port: url.port === '' ? 3306 : Number(url.port),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.slice(1)),
+      charset: 'utf8mb4_bin',
+      timezone: 'Z',
+      supportBigNumbers: true,
+      connectTimeout: 5_000,
+      ...(tls
+        ? {
+            ssl: {
+              ...(ca === undefined ? {} : { ca }),
+              rejectUnauthorized: sslMode !== 'REQUIRED' && sslMode !== 'PREFERRED',
+              verifyIdentity: sslMode === 'VERIFY_IDENTITY',
+            },
+          }
+        : {}),
+    },
+    pool: {
+      min: 0,
+      max: maxConnections,
+      // Shorter than the server's wait_timeout: the pool, not the server, ends what is idle.
+      idleTimeoutMillis: role === 'commit' ? 2_000 : 30_000,
+      reapIntervalMillis: 500,
+      afterCreate(connection: Connection & SocketHolder, done: (error: Error | null, connection: Connection) => void) {
+        connection.stream.setTimeout(SOCKET_SILENCE_MS[role], () => {
+          connection.stream.destroy(new Error('the connection to MySQL fell silent'))
+        })
+        connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (isolationError) => {
+          if (isolationError) {
+            done(isolationError, connection)
+            return
+          }
+          connection.query(sessionSettings[role], (settingsError) => {
+            done(settingsError, connection)
+          })
+        })
+      },
+    },
+    acquireConnectionTimeout: 10_000,
+  })
+}
+
+/** mysql2 has the socket, its types do not. */
+interface SocketHolder {
+  readonly stream: import('node:net').Socket
+}

@@ -1,0 +1,30 @@
+import type { Redis } from 'ioredis'
+import acceptBooking from './scripts/accept-booking.lua'
+import acceptCancel from './scripts/accept-cancel.lua'
+import settle from './scripts/settle.lua'
+
+type Arguments = readonly (string | number)[]
+
+/** Our scripts as commands of a client; each file in scripts/ says its keys, arguments and answers. */
+export interface Scripts {
+  acceptBooking(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
+  acceptCancel(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
+  settle(keys: Arguments, args: Arguments): Promise<number>
+}
+
+type Defined = Record<string, (...args: Arguments) => Promise<unknown>>
+
+/** Teaches a client our scripts. Call once per client. */
+export function defineScripts(redis: Redis): Scripts {
+  const sources = { frontrowAcceptBooking: acceptBooking, frontrowAcceptCancel: acceptCancel, frontrowSettle: settle }
+  for (const [name, lua] of Object.entries(sources)) redis.defineCommand(name, { lua })
+  // defineCommand adds methods that the class's type cannot know.
+  const client = redis as unknown as Defined
+  const run = (name: keyof typeof sources) => async (keys: Arguments, args: Arguments) =>
+    client[name]?.(keys.length, ...keys, ...args)
+  return {
+    acceptBooking: run('frontrowAcceptBooking') as Scripts['acceptBooking'],
+    acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
+    settle: run('frontrowSettle') as Scripts['settle'],
+  }
+}

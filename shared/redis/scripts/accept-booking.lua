@@ -1,0 +1,57 @@
+#!lua
+-- Accepts one booking: remembers it and puts it on its section's stream, or says why not.
+-- Runs on one shard: all keys carry its hash tag. Safe to run twice with the same arguments.
+--
+-- KEYS  1 topology mark  2 memory pressure  3 record  4 outcome  5 stream  6 customer's rate counter
+-- ARGV  1 topology mark expected      2 fingerprint       3 customer        4 performance
+--       5 section    6 seats, comma-separated    7 request id
+--       8 outcome JSON up to the value of its last field, requestedAtUs (the script adds number and brace)
+--       9 backlog cap, entries       10 rate limit, requests per window (0: none)
+--      11 rate window, ms            12 topology version
+--
+-- Answers {code, ...}:
+--   accepted                                    a new request
+--   known, status, outcome JSON or ''           the same request as before
+--   mismatch                                    the same id with another fingerprint
+--   topology                                    the caller's topology is not this shard's (or absent)
+--   rate, ms until the window ends
+--   memory | backlog                            no room
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return { 'topology' }
+end
+
+local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'status')
+if known[1] then
+  if known[1] ~= ARGV[2] then
+    return { 'mismatch' }
+  end
+  return { 'known', known[2], redis.call('GET', KEYS[4]) or '' }
+end
+
+-- The counter is raised only by requests that are let through: one that is refused for lack of room
+-- below costs the customer nothing.
+local limit = tonumber(ARGV[10])
+if limit > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') >= limit then
+  return { 'rate', redis.call('PTTL', KEYS[6]) }
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  return { 'memory' }
+end
+if redis.call('XLEN', KEYS[5]) >= tonumber(ARGV[9]) then
+  return { 'backlog' }
+end
+
+-- Lua prints large numbers as 1.7e+15: the time is put together as text.
+local time = redis.call('TIME')
+local at = time[1] .. string.rep('0', 6 - #time[2]) .. time[2]
+
+redis.call('XADD', KEYS[5], '*',
+  'kind', 'book', 'requestId', ARGV[7], 'customerId', ARGV[3], 'performanceId', ARGV[4],
+  'sectionId', ARGV[5], 'requestedAtUs', at, 'topologyVersion', ARGV[12],
+  'seatIds', ARGV[6], 'fingerprint', ARGV[2])
+redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[5], 'status', 'PENDING')
+redis.call('SET', KEYS[4], ARGV[8] .. at .. '}')
+if limit > 0 and redis.call('INCR', KEYS[6]) == 1 then
+  redis.call('PEXPIRE', KEYS[6], ARGV[11])
+end
+return { 'accepted' }

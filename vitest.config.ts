@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig, type Plugin } from 'vitest/config'
+
+/** Imports a Lua script as text, as esbuild's text loader does in the bundles. */
+const luaAsText: Plugin = {
+  name: 'lua-as-text',
+  enforce: 'pre',
+  load(id) {
+    if (!id.endsWith('.lua')) return null
+    return `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`
+  },
+}
+
+const rooms = '{functions,consumer,shared,migrations,deploy,cli,bench}'
+
+export default defineConfig({
+  plugins: [luaAsText],
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: [`${rooms}/**/*.test.ts`, 'test/support/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/{contract,integration}/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
