@@ -16,7 +16,10 @@ const common = {
   topologyVersion: z.coerce.number().int().positive().max(0xffff_ffff),
 }
 
-const commaSeparated = z.string().max(1_000).transform((text) => text.split(','))
+const commaSeparated = z
+  .string()
+  .max(1_000)
+  .transform((text) => text.split(','))
 
 const bookSchema = z.strictObject({
   kind: z.literal('book'),

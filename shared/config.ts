@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { FrontrowError } from './errors.ts'
 
 /** Configuration comes from the environment, is parsed once at the entry, and is handed on as plain values. */
-const whole = (min: number, max: number): z.ZodCoercedNumber<unknown> => z.coerce.number().int().min(min).max(max)
+const whole = (min: number, max: number): z.ZodCoercedNumber<unknown> =>
+  z.coerce.number().int().min(min).max(max)
 
 const urlOf = (...schemes: string[]): z.ZodString =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {
@@ -19,7 +20,10 @@ export const commonSettings = {
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/)
     .default('frontrow'),
-  DATABASE_URL: urlOf('mysql', 'mariadb').refine((text) => new URL(text).pathname.length > 1, 'must name a database'),
+  DATABASE_URL: urlOf('mysql', 'mariadb').refine(
+    (text) => new URL(text).pathname.length > 1,
+    'must name a database',
+  ),
   DATABASE_TLS_CA_FILE: z.string().optional(),
   SHARDS: whole(1, 1_024).optional(),
   PARTITIONS_PER_SHARD: whole(1, 4_096).optional(),
@@ -100,10 +104,12 @@ export interface ConsumerConfig extends CommonConfig {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const authSchema = z.object(functionSettings).refine(
-  (settings) => (settings.AUTH_JWT_SECRET === undefined) !== (settings.AUTH_JWKS_URL === undefined),
-  { path: ['AUTH_JWT_SECRET'], error: 'set either AUTH_JWT_SECRET or AUTH_JWKS_URL' },
-)
+const authSchema = z
+  .object(functionSettings)
+  .refine((settings) => (settings.AUTH_JWT_SECRET === undefined) !== (settings.AUTH_JWKS_URL === undefined), {
+    path: ['AUTH_JWT_SECRET'],
+    error: 'set either AUTH_JWT_SECRET or AUTH_JWKS_URL',
+  })
 const consumerSchema = z
   .object(consumerSettings)
   .refine((settings) => settings.OUTCOME_TTL_MS <= settings.RECORD_TTL_MS, {
@@ -119,7 +125,9 @@ function parse<T>(schema: z.ZodType<T>, environment: Environment): T {
   if (result.success) return result.data
   const complaints = result.error.issues.map((issue) => {
     const name = issue.path.join('.')
-    return given[name] === undefined && issue.code === 'invalid_type' ? `${name} is not set` : `${name}: ${issue.message}`
+    return given[name] === undefined && issue.code === 'invalid_type'
+      ? `${name} is not set`
+      : `${name}: ${issue.message}`
   })
   throw new FrontrowError('CONFIG_INVALID', `configuration: ${complaints.join('; ')}`)
 }

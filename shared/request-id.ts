@@ -17,7 +17,11 @@ export function slotOfRequestId(requestId: string): number {
 }
 
 /** SHA-256, in base64url, of a booking's parsed body in canonical form: the seats' order is no part of the wish. */
-export function fingerprintOf(body: { performanceId: string; sectionId: string; seatIds: readonly string[] }): string {
+export function fingerprintOf(body: {
+  performanceId: string
+  sectionId: string
+  seatIds: readonly string[]
+}): string {
   const canonical = JSON.stringify([body.performanceId, body.sectionId, [...body.seatIds].sort()])
   return createHash('sha256').update(canonical).digest('base64url')
 }

@@ -62,7 +62,10 @@ export function connectMysql(config: MysqlConfig, role: MysqlRole, maxConnection
       // Shorter than the server's wait_timeout: the pool, not the server, ends what is idle.
       idleTimeoutMillis: role === 'commit' ? 2_000 : 30_000,
       reapIntervalMillis: 500,
-      afterCreate(connection: Connection & SocketHolder, done: (error: Error | null, connection: Connection) => void) {
+      afterCreate(
+        connection: Connection & SocketHolder,
+        done: (error: Error | null, connection: Connection) => void,
+      ) {
         connection.stream.setTimeout(SOCKET_SILENCE_MS[role], () => {
           connection.stream.destroy(new Error('the connection to MySQL fell silent'))
         })

@@ -14,7 +14,10 @@ export type RedisRole = 'accept' | 'work' | 'read'
 /** Longest time a blocking XREAD waits, in milliseconds. */
 export const READ_BLOCK_MS = 500
 
-const roleOptions: Record<RedisRole, RedisOptions> = {
+const roleOptions: Record<
+  RedisRole,
+  Pick<RedisOptions, 'commandTimeout' | 'maxRetriesPerRequest' | 'autoResendUnfulfilledCommands'>
+> = {
   accept: { commandTimeout: 2_000, maxRetriesPerRequest: 1 },
   work: { commandTimeout: 5_000, maxRetriesPerRequest: 1 },
   read: {

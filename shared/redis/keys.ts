@@ -44,8 +44,7 @@ export function redisKeys(prefix: string, topology: Topology): RedisKeys {
     if (found === undefined) throw new RangeError(`shard ${shard} of ${topology.shards}`)
     return found
   }
-  const rootOfRequest = (requestId: string): string =>
-    root(shardOfSlot(topology, slotOfRequestId(requestId)))
+  const rootOfRequest = (requestId: string): string => root(shardOfSlot(topology, slotOfRequestId(requestId)))
   return {
     topology: (shard) => `${root(shard)}topology`,
     pressure: (shard) => `${root(shard)}pressure`,

@@ -16,7 +16,11 @@ type Defined = Record<string, (...args: Arguments) => Promise<unknown>>
 
 /** Teaches a client our scripts. Call once per client. */
 export function defineScripts(redis: Redis): Scripts {
-  const sources = { frontrowAcceptBooking: acceptBooking, frontrowAcceptCancel: acceptCancel, frontrowSettle: settle }
+  const sources = {
+    frontrowAcceptBooking: acceptBooking,
+    frontrowAcceptCancel: acceptCancel,
+    frontrowSettle: settle,
+  }
   for (const [name, lua] of Object.entries(sources)) redis.defineCommand(name, { lua })
   // defineCommand adds methods that the class's type cannot know.
   const client = redis as unknown as Defined
