@@ -9,7 +9,7 @@
 --         entry id | request id, or SHA-1 over a malformed entry's fields | kind, '' for a malformed entry
 --         place in the order, '' for an entry that only goes away
 --         outcome JSON ('': forget the outcome, readers go to MySQL) | status of the request ('': unchanged)
---         fingerprint | customer | section
+--         fingerprint ('': a command that has none; it makes no record where there is none) | customer | section
 --       then 2 at the end: lifetime of outcomes, ms | lifetime of records, ms
 --
 -- Answers the number of entries that it took away.
@@ -27,9 +27,13 @@ for i = 0, count - 1 do
 
   if place ~= '' then
     local shown = redis.call('HGET', record, 'place')
-    if status ~= '' and (not shown or tonumber(shown) < tonumber(place)) then
-      redis.call('HSET', record, 'fingerprint', ARGV[base + 6], 'customerId', ARGV[base + 7],
-        'sectionId', ARGV[base + 8], 'status', status, 'place', place)
+    local fresh = ARGV[base + 6] ~= '' or redis.call('EXISTS', record) == 1
+    if status ~= '' and fresh and (not shown or tonumber(shown) <= tonumber(place)) then
+      redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8],
+        'status', status, 'place', place)
+      if ARGV[base + 6] ~= '' then
+        redis.call('HSET', record, 'fingerprint', ARGV[base + 6])
+      end
       redis.call('PEXPIRE', record, recordMs)
       if json == '' then
         redis.call('DEL', outcome)

@@ -1,0 +1,116 @@
+import type { Knex } from 'knex'
+import { rowList } from '../shared/mysql/rows.ts'
+import type { Stake } from './decide-batch.ts'
+
+/** The partitions of one shard, as their rows' keys need them. */
+export interface ShardKey {
+  /** First slot of the shard: its rows are stored under it. */
+  readonly slot: number
+  readonly topologyVersion: number
+}
+
+export interface Claim {
+  readonly owner: string
+  /** Generation of the map that names this owner; a partition with a newer one is left alone. */
+  readonly generation: number
+  readonly nowMs: number
+}
+
+interface PartitionRow {
+  readonly number: number
+  readonly epoch: number
+  readonly sequence: number
+  readonly generation: number
+}
+
+/**
+ * Locks partitions' rows, in the order of their numbers, each by its primary key.
+ *
+ * @param skipLocked leaves out rows that a batch of their present owner holds
+ */
+export async function lockPartitions(
+  trx: Knex.Transaction,
+  shard: ShardKey,
+  numbers: readonly number[],
+  skipLocked = false,
+): Promise<PartitionRow[]> {
+  if (numbers.length === 0) return []
+  const wanted = rowList(
+    ['number'],
+    [...numbers].sort((a, b) => a - b).map((number) => [number]),
+  )
+  const [rows] = (await trx.raw(
+    `SELECT p.number, p.epoch, p.sequence, p.generation FROM ${wanted.sql} AS w STRAIGHT_JOIN partitions AS p
+       ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
+     FOR UPDATE${skipLocked ? ' SKIP LOCKED' : ''}`,
+    [...wanted.bindings, shard.slot, shard.topologyVersion],
+  )) as [PartitionRow[]]
+  return rows
+}
+
+/**
+ * Makes this consumer the owner of partitions: raises their epochs, so that whoever owned them before can commit
+ * no more. Takes what is free first, then waits for batches in flight.
+ *
+ * @returns what is owned now, by partition number; without those that a newer generation has given away
+ */
+export async function claimPartitions(
+  knex: Knex,
+  shard: ShardKey,
+  numbers: readonly number[],
+  claim: Claim,
+): Promise<Map<number, Stake>> {
+  const free = await claimOnce(knex, shard, numbers, claim, true)
+  const rest = numbers.filter((number) => !free.seen.has(number))
+  const waited = await claimOnce(knex, shard, rest, claim, false)
+  return new Map([...free.stakes, ...waited.stakes])
+}
+
+async function claimOnce(
+  knex: Knex,
+  shard: ShardKey,
+  numbers: readonly number[],
+  claim: Claim,
+  skipLocked: boolean,
+): Promise<{ seen: Set<number>; stakes: Map<number, Stake> }> {
+  if (numbers.length === 0) return { seen: new Set(), stakes: new Map() }
+  return knex.transaction(async (trx) => {
+    const rows = await lockPartitions(trx, shard, numbers, skipLocked)
+    const mine = rows.filter((row) => row.generation <= claim.generation)
+    if (mine.length > 0) {
+      const claimed = rowList(
+        ['number'],
+        mine.map((row) => [row.number]),
+      )
+      await trx.raw(
+        `UPDATE ${claimed.sql} AS w STRAIGHT_JOIN partitions AS p
+           ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
+         SET p.epoch = p.epoch + 1, p.owner = ?, p.generation = ?, p.claimed_at_ms = ?`,
+        [...claimed.bindings, shard.slot, shard.topologyVersion, claim.owner, claim.generation, claim.nowMs],
+      )
+    }
+    return {
+      seen: new Set(rows.map((row) => row.number)),
+      stakes: new Map(mine.map((row) => [row.number, { epoch: row.epoch + 1, sequence: row.sequence }])),
+    }
+  })
+}
+
+/**
+ * Where this consumer stands after a commit whose end it does not know: waits for the locks, hence for the end of
+ * that transaction, then reads.
+ *
+ * @returns what is still owned, with the sequence as stored
+ */
+export async function recoverStakes(
+  knex: Knex,
+  shard: ShardKey,
+  stakes: ReadonlyMap<number, Stake>,
+): Promise<Map<number, Stake>> {
+  const rows = await knex.transaction((trx) => lockPartitions(trx, shard, [...stakes.keys()]))
+  return new Map(
+    rows
+      .filter((row) => stakes.get(row.number)?.epoch === row.epoch)
+      .map((row) => [row.number, { epoch: row.epoch, sequence: row.sequence }]),
+  )
+}

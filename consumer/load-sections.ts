@@ -1,0 +1,135 @@
+import type { Knex } from 'knex'
+import { slotOf } from '../shared/placement.ts'
+import type { LoadSections, SectionKey } from './section-memory.ts'
+import { FREE, SectionState, type PerformanceTerms } from './section-state.ts'
+
+interface TermsRow {
+  performance_id: string
+  version: number
+  starts_at_ms: number
+  sale_opens_at_ms: number | null
+  sale_closes_at_ms: number | null
+}
+
+interface SeatRow {
+  section_id: string
+  seat_id: string
+  request_id: string | null
+}
+
+/**
+ * Reads sections with their seats and holders. Plain reads outside any transaction: what was read is checked
+ * when it is used, by the epochs and versions that the commit compares. The version is read first, and the
+ * layout is that version's, so that a catalogue change in between shows as a changed version.
+ */
+export function sectionLoader(knex: Knex): LoadSections {
+  return async (keys) => {
+    const byPerformance = new Map<string, SectionKey[]>()
+    for (const key of keys) {
+      const found = byPerformance.get(key.performanceId)
+      if (found) found.push(key)
+      else byPerformance.set(key.performanceId, [key])
+    }
+    const loaded = await Promise.all(
+      [...byPerformance].map(([performanceId, wanted]) =>
+        loadPerformance(
+          knex,
+          performanceId,
+          wanted.map((key) => key.sectionId),
+        ),
+      ),
+    )
+    return loaded.flat()
+  }
+}
+
+async function loadPerformance(
+  knex: Knex,
+  performanceId: string,
+  sectionIds: readonly string[],
+): Promise<(SectionKey & { state: SectionState })[]> {
+  const terms = await readTerms(knex, performanceId)
+  const seats = terms === undefined ? [] : await readSeats(knex, performanceId, sectionIds, terms.version)
+  const existing = new Set(
+    terms === undefined ? [] : await readSectionIds(knex, performanceId, sectionIds, terms.version),
+  )
+  const holders = new Map(sectionIds.map((sectionId) => [sectionId, new Map<string, string>()]))
+  for (const seat of seats) holders.get(seat.section_id)?.set(seat.seat_id, seat.request_id ?? FREE)
+  return sectionIds.map((sectionId) => ({
+    performanceId,
+    sectionId,
+    state: new SectionState({
+      terms,
+      exists: existing.has(sectionId),
+      holders: holders.get(sectionId) ?? new Map<string, string>(),
+    }),
+  }))
+}
+
+async function readTerms(knex: Knex, performanceId: string): Promise<PerformanceTerms | undefined> {
+  const row = (await knex('performances as p')
+    .join('performance_versions as v', (join) =>
+      join
+        .on('v.slot', 'p.slot')
+        .andOn('v.performance_id', 'p.performance_id')
+        .andOn('v.version', 'p.version'),
+    )
+    .where({ 'p.slot': slotOf(performanceId), 'p.performance_id': performanceId })
+    .first(
+      'p.performance_id',
+      'p.version',
+      'v.starts_at_ms',
+      'v.sale_opens_at_ms',
+      'v.sale_closes_at_ms',
+    )) as TermsRow | undefined
+  return (
+    row && {
+      version: row.version,
+      startsAtMs: row.starts_at_ms,
+      saleOpensAtMs: row.sale_opens_at_ms ?? undefined,
+      saleClosesAtMs: row.sale_closes_at_ms ?? undefined,
+    }
+  )
+}
+
+/** Rows that belong to a version: there from `from_version` on, gone from `to_version` on. */
+function inVersion(table: string, version: number): (query: Knex.QueryBuilder) => void {
+  return (query) => {
+    void query
+      .where(`${table}.from_version`, '<=', version)
+      .andWhere((open) => open.whereNull(`${table}.to_version`).orWhere(`${table}.to_version`, '>', version))
+  }
+}
+
+async function readSectionIds(
+  knex: Knex,
+  performanceId: string,
+  sectionIds: readonly string[],
+  version: number,
+): Promise<string[]> {
+  return (await knex('sections')
+    .where({ slot: slotOf(performanceId), performance_id: performanceId })
+    .whereIn('section_id', sectionIds)
+    .modify(inVersion('sections', version))
+    .pluck('section_id')) as string[]
+}
+
+async function readSeats(
+  knex: Knex,
+  performanceId: string,
+  sectionIds: readonly string[],
+  version: number,
+): Promise<SeatRow[]> {
+  return (await knex('seats')
+    .leftJoin('booked_seats as b', (join) =>
+      join
+        .on('b.slot', 'seats.slot')
+        .andOn('b.performance_id', 'seats.performance_id')
+        .andOn('b.section_id', 'seats.section_id')
+        .andOn('b.seat_id', 'seats.seat_id'),
+    )
+    .where({ 'seats.slot': slotOf(performanceId), 'seats.performance_id': performanceId })
+    .whereIn('seats.section_id', sectionIds)
+    .modify(inVersion('seats', version))
+    .select('seats.section_id', 'seats.seat_id', 'b.request_id')) as SeatRow[]
+}

@@ -1,0 +1,89 @@
+import type { Redis } from 'ioredis'
+import { errorFields, type Log } from '../shared/log.ts'
+import type { Topology } from '../shared/placement.ts'
+import { redisKeys, type RedisKeys } from '../shared/redis/keys.ts'
+import { publishTopology } from '../shared/topology.ts'
+import type { ConsumerMetrics } from './metrics.ts'
+
+export interface RedisWatch {
+  readonly redis: Redis
+  readonly keyPrefix: string
+  readonly topology: Topology
+  readonly metrics: ConsumerMetrics
+  readonly log: Log
+  owned(): readonly { readonly shard: number; readonly partitions: readonly number[] }[]
+}
+
+const WATCH_MS = 1_000
+
+/** Share of `maxmemory` from which no new request is accepted: what is left is for deciding those that were. */
+const MEMORY_RESERVE = 0.9
+
+/** How long a sign of pressure outlives the consumer that set it, in milliseconds. */
+const PRESSURE_TTL_MS = 5_000
+
+/**
+ * Once a second: puts the topology's marks back if Redis lost them, says on every shard when memory is short, and
+ * measures the backlogs. Nothing rests on it being in time.
+ *
+ * @returns ends the watch
+ */
+export function watchRedis(watch: RedisWatch): () => void {
+  const keys = redisKeys(watch.keyPrefix, watch.topology)
+  let busy = false
+  const look = async (): Promise<void> => {
+    if (busy || watch.redis.status !== 'ready') return
+    busy = true
+    try {
+      await publishTopology(watch.redis, watch.keyPrefix, watch.topology)
+      await signalPressure(watch, keys)
+      await measureBacklogs(watch, keys)
+    } catch (error) {
+      watch.log.debug(errorFields(error), 'watching redis failed')
+    } finally {
+      busy = false
+    }
+  }
+  const timer = setInterval(() => void look(), WATCH_MS)
+  watch.redis.on('ready', () => void look())
+  void look()
+  return () => {
+    clearInterval(timer)
+  }
+}
+
+async function signalPressure({ redis, topology, log }: RedisWatch, keys: RedisKeys): Promise<void> {
+  const info = await redis.info('memory')
+  const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
+  const limit = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
+  if (limit === 0 || used < limit * MEMORY_RESERVE) return
+  log.warn({ used, limit }, 'redis is short of memory: new requests are refused')
+  for (let shard = 0; shard < topology.shards; shard++) {
+    await redis.set(keys.pressure(shard), '1', 'PX', PRESSURE_TTL_MS)
+  }
+}
+
+async function measureBacklogs({ redis, metrics, owned }: RedisWatch, keys: RedisKeys): Promise<void> {
+  // A partition that moved away must not keep its last figure.
+  metrics.backlog.reset()
+  metrics.oldest.reset()
+  const nowMs = Date.now()
+  for (const { shard, partitions } of owned()) {
+    await Promise.all(
+      partitions.map(async (number) => {
+        const stream = keys.stream({ shard, number })
+        const [length, oldest] = await Promise.all([
+          redis.xlen(stream),
+          redis.xrange(stream, '-', '+', 'COUNT', 1),
+        ])
+        const partition = `${shard}/${number}`
+        const acceptedMs = Number.parseInt(oldest[0]?.[0] ?? '', 10)
+        metrics.backlog.set({ partition }, length)
+        metrics.oldest.set(
+          { partition },
+          Number.isNaN(acceptedMs) ? 0 : Math.max(0, nowMs - acceptedMs) / 1_000,
+        )
+      }),
+    )
+  }
+}
