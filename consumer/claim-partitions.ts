@@ -40,7 +40,7 @@ export async function lockPartitions(
     [...numbers].sort((a, b) => a - b).map((number) => [number]),
   )
   const [rows] = (await trx.raw(
-    `SELECT p.number, p.epoch, p.sequence, p.generation FROM ${wanted.sql} AS w STRAIGHT_JOIN partitions AS p
+    `SELECT p.number, p.epoch, p.sequence, p.generation FROM ${wanted.sql} AS w STRAIGHT_JOIN partitions AS p FORCE INDEX (PRIMARY)
        ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
      FOR UPDATE${skipLocked ? ' SKIP LOCKED' : ''}`,
     [...wanted.bindings, shard.slot, shard.topologyVersion],
@@ -83,7 +83,7 @@ async function claimOnce(
         mine.map((row) => [row.number]),
       )
       await trx.raw(
-        `UPDATE ${claimed.sql} AS w STRAIGHT_JOIN partitions AS p
+        `UPDATE ${claimed.sql} AS w STRAIGHT_JOIN partitions AS p FORCE INDEX (PRIMARY)
            ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
          SET p.epoch = p.epoch + 1, p.owner = ?, p.generation = ?, p.claimed_at_ms = ?`,
         [...claimed.bindings, shard.slot, shard.topologyVersion, claim.owner, claim.generation, claim.nowMs],

@@ -139,7 +139,7 @@ async function checkVersions(trx: Knex.Transaction, versions: readonly Performan
     .sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1))
   const wanted = rowList(['slot', 'performance_id'], keys)
   const [rows] = (await trx.raw(
-    `SELECT p.performance_id, p.version FROM ${wanted.sql} AS w STRAIGHT_JOIN performances AS p
+    `SELECT p.performance_id, p.version FROM ${wanted.sql} AS w STRAIGHT_JOIN performances AS p FORCE INDEX (PRIMARY)
        ON p.slot = w.slot AND p.performance_id = w.performance_id
      LOCK IN SHARE MODE`,
     [...wanted.bindings],
@@ -158,7 +158,7 @@ async function advanceSequences(trx: Knex.Transaction, batch: Batch, shard: Shar
     [...batch.stakes].sort(([a], [b]) => a - b).map(([number, { after }]) => [number, after]),
   )
   await trx.raw(
-    `UPDATE ${places.sql} AS w STRAIGHT_JOIN partitions AS p
+    `UPDATE ${places.sql} AS w STRAIGHT_JOIN partitions AS p FORCE INDEX (PRIMARY)
        ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
      SET p.sequence = w.sequence`,
     [...places.bindings, shard.slot, shard.topologyVersion],
@@ -236,7 +236,7 @@ async function freeSeats(trx: Knex.Transaction, freed: readonly SeatRow[]): Prom
       .map((row) => [row.slot, row.performanceId, row.sectionId, row.seatId, row.requestId]),
   )
   const [result] = (await trx.raw(
-    `DELETE b FROM ${rows.sql} AS w STRAIGHT_JOIN booked_seats AS b
+    `DELETE b FROM ${rows.sql} AS w STRAIGHT_JOIN booked_seats AS b FORCE INDEX (PRIMARY)
        ON b.slot = w.slot AND b.performance_id = w.performance_id AND b.section_id = w.section_id
          AND b.seat_id = w.seat_id AND b.request_id = w.request_id`,
     [...rows.bindings],

@@ -55,7 +55,7 @@ async function readRows(knex: Knex, requestIds: readonly string[]): Promise<Stor
     requestIds.map((requestId) => [slotOfRequestId(requestId), requestId]),
   )
   const [rows] = (await knex.raw(
-    `SELECT d.* FROM ${wanted.sql} AS w STRAIGHT_JOIN decisions AS d
+    `SELECT d.* FROM ${wanted.sql} AS w STRAIGHT_JOIN decisions AS d FORCE INDEX (PRIMARY)
        ON d.slot = w.slot AND d.request_id = w.request_id`,
     [...wanted.bindings],
   )) as [StoredRow[]]

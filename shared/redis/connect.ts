@@ -4,9 +4,11 @@ import type { RedisConfig } from '../config.ts'
 
 /**
  * What a connection is for; each role fails in its own way.
- * - `accept`: answers within `commandTimeoutMs` or not at all; sends nothing it could not send at once.
- *   Resends a command whose reply was lost: the scripts may run twice.
- * - `work`: the consumer's own commands, under the same rules.
+ * - `accept`: answers within `commandTimeout` or not at all; sends a command at once or never, and once only. A
+ *   resent one would be answered by a Redis that may refuse by then (full, read-only) what the first sending did, and
+ *   one whose caller has long been answered could still be carried out. `functions/run-on-shard.ts` runs it again
+ *   where that is safe. A silent connection is given up, so that callers hear `not ready` instead of waiting.
+ * - `work`: the consumer's own commands. Resends a command whose reply was lost: the scripts may run twice.
  * - `read`: blocking reads. Neither resends nor queues: a resent XREAD with an old cursor waits for ever.
  */
 export type RedisRole = 'accept' | 'work' | 'read'
@@ -16,9 +18,17 @@ export const READ_BLOCK_MS = 500
 
 const roleOptions: Record<
   RedisRole,
-  Pick<RedisOptions, 'commandTimeout' | 'maxRetriesPerRequest' | 'autoResendUnfulfilledCommands'>
+  Pick<
+    RedisOptions,
+    'commandTimeout' | 'maxRetriesPerRequest' | 'autoResendUnfulfilledCommands' | 'socketTimeout'
+  >
 > = {
-  accept: { commandTimeout: 2_000, maxRetriesPerRequest: 1 },
+  accept: {
+    commandTimeout: 2_000,
+    socketTimeout: 3_000,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  },
   work: { commandTimeout: 5_000, maxRetriesPerRequest: 1 },
   read: {
     autoResendUnfulfilledCommands: false,
