@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { consumerConfig, functionConfig } from './config.ts'
+import { FrontrowError } from './errors.ts'
+
+const environment = {
+  REDIS_URL: 'redis://127.0.0.1:6379',
+  DATABASE_URL: 'mysql://user:secret@127.0.0.1:3306/frontrow',
+  AUTH_JWT_SECRET: 's'.repeat(32),
+}
+
+const complaintOf = (attempt: () => unknown): string => {
+  try {
+    attempt()
+  } catch (error) {
+    if (error instanceof FrontrowError && error.code === 'CONFIG_INVALID') return error.message
+    throw error
+  }
+  return 'none'
+}
+
+describe('configuration', () => {
+  it('takes defaults for what is not set, and an empty variable for one that is not', () => {
+    expect(functionConfig({ ...environment, PORT: '' })).toMatchObject({
+      port: 8080,
+      backlogCap: 100_000,
+      shards: undefined,
+    })
+  })
+
+  it('names every variable that is wrong, and never a password', () => {
+    const complaint = complaintOf(() =>
+      functionConfig({
+        ...environment,
+        REDIS_URL: undefined,
+        DATABASE_URL: 'postgres://user:secret@host/db',
+        PORT: '99999',
+      }),
+    )
+    expect(complaint).toContain('REDIS_URL is not set')
+    expect(complaint).toContain('DATABASE_URL')
+    expect(complaint).toContain('PORT')
+    expect(complaint).not.toContain('secret')
+  })
+
+  it('wants one way of knowing who somebody is', () => {
+    expect(complaintOf(() => functionConfig({ ...environment, AUTH_JWT_SECRET: undefined }))).toContain(
+      'either',
+    )
+    expect(
+      complaintOf(() => functionConfig({ ...environment, AUTH_JWKS_URL: 'https://id.example/jwks' })),
+    ).toContain('either')
+    expect(complaintOf(() => functionConfig({ ...environment, AUTH_JWT_SECRET: 'short' }))).toContain(
+      '32 characters',
+    )
+  })
+
+  it('refuses outcomes that would outlive their records', () => {
+    expect(
+      complaintOf(() => consumerConfig({ ...environment, RECORD_TTL_MS: '5000', OUTCOME_TTL_MS: '6000' })),
+    ).toContain('OUTCOME_TTL_MS')
+  })
+})
