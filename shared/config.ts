@@ -143,6 +143,17 @@ function common(settings: z.infer<typeof commonSchema>): CommonConfig {
   }
 }
 
+const databaseSchema = z.object({
+  DATABASE_URL: commonSettings.DATABASE_URL,
+  DATABASE_TLS_CA_FILE: commonSettings.DATABASE_TLS_CA_FILE,
+})
+
+/** For what needs the database alone. @throws FrontrowError CONFIG_INVALID */
+export function databaseConfig(environment: Environment): MysqlConfig {
+  const settings = parse(databaseSchema, environment)
+  return { url: settings.DATABASE_URL, tlsCaFile: settings.DATABASE_TLS_CA_FILE }
+}
+
 /** @throws FrontrowError CONFIG_INVALID, naming every variable that is wrong */
 export function commonConfig(environment: Environment): CommonConfig {
   return common(parse(commonSchema, environment))

@@ -30,19 +30,28 @@ const sessionSettings: Record<MysqlRole, string> = {
  * @throws if the certificate file of the configuration cannot be read
  */
 export function connectMysql(config: MysqlConfig, role: MysqlRole, maxConnections: number): Knex {
+  return knex(knexConfig(config, role, maxConnections))
+}
+
+const silent = (): void => undefined
+
+/** What `connectMysql` hands to Knex; the knex CLI takes it from here. */
+export function knexConfig(config: MysqlConfig, role: MysqlRole, maxConnections: number): Knex.Config {
   const url = new URL(config.url)
   const sslMode = url.searchParams.get('ssl-mode')?.toUpperCase()
   const ca = config.tlsCaFile === undefined ? undefined : readFileSync(config.tlsCaFile)
   const tls = sslMode !== undefined && sslMode !== 'DISABLED'
-  return knex({
+  return {
     client: 'mysql2',
+    // Every error reaches its caller; Knex would write it to the console besides.
+    log: { warn: silent, error: silent, debug: silent, deprecate: silent },
     connection: {
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: url.port === '' ? 3306 : Number(url.port),
       user: decodeURIComponent(url.username),
       password: decodeURIComponent(url.password),
       database: decodeURIComponent(url.pathname.slice(1)),
-      charset: 'utf8mb4_bin',
+      charset: 'utf8mb4',
       timezone: 'Z',
       supportBigNumbers: true,
       connectTimeout: 5_000,
@@ -81,7 +90,7 @@ export function connectMysql(config: MysqlConfig, role: MysqlRole, maxConnection
       },
     },
     acquireConnectionTimeout: 10_000,
-  })
+  }
 }
 
 /** mysql2 has the socket, its types do not. */
