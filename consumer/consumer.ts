@@ -170,7 +170,8 @@ export class Consumer {
         reader.restart()
       },
       findStored: (commands) => findStored(reads, commands),
-      commit: async (batch) => {
+      nowMs: Date.now,
+      commit: async (batch, nowMs) => {
         const done = metrics.commitSeconds.startTimer()
         const result = await commitBatch(batch, {
           knex: commits,
@@ -182,7 +183,7 @@ export class Consumer {
         metrics.batchEntries.observe(batch.decided.length)
         return result
       },
-      settle: (batch, refused) =>
+      settle: (batch, refused, nowMs) =>
         settleBatch(batch, refused, {
           redis,
           scripts,
@@ -191,7 +192,7 @@ export class Consumer {
           shard: number,
           outcomeTtlMs,
           recordTtlMs,
-          nowMs: Date.now(),
+          nowMs,
         }),
       recover: (stakes) => recoverStakes(commits, key, stakes),
       sleep: (ms) => this.sleep(ms),

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex'
+import { inVersion } from '../shared/catalogue/in-version.ts'
 import { slotOf } from '../shared/placement.ts'
 import type { LoadSections, SectionKey } from './section-memory.ts'
 import { FREE, SectionState, type PerformanceTerms } from './section-state.ts'
@@ -90,15 +91,6 @@ async function readTerms(knex: Knex, performanceId: string): Promise<Performance
       saleClosesAtMs: row.sale_closes_at_ms ?? undefined,
     }
   )
-}
-
-/** Rows that belong to a version: there from `from_version` on, gone from `to_version` on. */
-function inVersion(table: string, version: number): (query: Knex.QueryBuilder) => void {
-  return (query) => {
-    void query
-      .where(`${table}.from_version`, '<=', version)
-      .andWhere((open) => open.whereNull(`${table}.to_version`).orWhere(`${table}.to_version`, '>', version))
-  }
 }
 
 async function readSectionIds(

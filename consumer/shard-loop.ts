@@ -34,9 +34,11 @@ export interface ShardLoopPorts {
   read(partitions: readonly number[], limit: number, inFlight: number, blockMs: number): Promise<Entry[]>
   restartReading(): void
   findStored(commands: readonly NamedCommand[]): Promise<Map<string, StoredDecision>>
-  commit(batch: Batch): Promise<CommitResult>
+  /** For display: stored with decisions and shown with outcomes. Nothing is decided by it. */
+  nowMs(): number
+  commit(batch: Batch, decidedAtMs: number): Promise<CommitResult>
   /** Answers how many entries went away. */
-  settle(batch: Batch, refused: ReadonlySet<number>): Promise<number>
+  settle(batch: Batch, refused: ReadonlySet<number>, decidedAtMs: number): Promise<number>
   /** What is still ours, after waiting for whatever transaction of ours may still be open. */
   recover(stakes: ReadonlyMap<number, Stake>): Promise<Map<number, Stake>>
   /** Resolves early when the loop is told to stop. */
@@ -53,6 +55,7 @@ interface Committing {
   readonly batch: Batch
   readonly ids: readonly string[]
   readonly entries: number
+  readonly decidedAtMs: number
   readonly result: Promise<CommitResult>
 }
 
@@ -206,8 +209,9 @@ export class ShardLoop {
     for (const id of ids) this.inFlight.add(id)
     const needsTransaction = batch.decided.length > 0 || batch.deadLetters.length > 0
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
-    const result = needsTransaction ? this.ports.commit(batch) : Promise.resolve(nothing)
-    this.committing = { batch, ids, entries: entries.length, result }
+    const decidedAtMs = this.ports.nowMs()
+    const result = needsTransaction ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
+    this.committing = { batch, ids, entries: entries.length, decidedAtMs, result }
   }
 
   /** Waits for the batch that is committing. False: it did not commit, and all that was decided ahead is gone. */
@@ -242,7 +246,7 @@ export class ShardLoop {
   private async settleNext(committing: Committing, refused: ReadonlySet<number>): Promise<void> {
     await this.settling
     this.settling = this.ports
-      .settle(committing.batch, refused)
+      .settle(committing.batch, refused, committing.decidedAtMs)
       .then(
         () => undefined,
         (error: unknown) => {

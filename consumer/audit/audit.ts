@@ -63,7 +63,7 @@ export async function auditPerformance(
       }
       findings.push(...(await checkSequences(trx, topology, performanceId, sectionIds)))
     },
-    { isolationLevel: 'repeatable read', readOnly: true },
+    { isolationLevel: 'repeatable read' },
   )
 
   const keys = redisKeys(keyPrefix, topology)
