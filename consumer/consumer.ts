@@ -165,7 +165,7 @@ export class Consumer {
       memory: new SectionMemory(sectionLoader(reads), Math.ceil(config.memorySeats / topology.shards)),
       log,
       metrics,
-      read: (partitions, limit, inFlight, blockMs) => reader.read(partitions, limit, inFlight, blockMs),
+      read: (request, offer) => reader.read(request, offer),
       restartReading: () => {
         reader.restart()
       },
@@ -177,7 +177,7 @@ export class Consumer {
           knex: commits,
           shard: number,
           shardKey: key,
-          nowMs: Date.now(),
+          nowMs,
         })
         done()
         metrics.batchEntries.observe(batch.decided.length)

@@ -15,6 +15,7 @@ import type { ConsumerMetrics } from './metrics.ts'
 import { parseEntry, rawIdentity, type Entry, type ParsedEntry } from './parse-entry.ts'
 import type { SectionKey, SectionMemory } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
+import type { ReadRequest } from './shard-reader.ts'
 
 /** What names a command. */
 export interface NamedCommand {
@@ -31,7 +32,8 @@ export interface ShardLoopPorts {
   readonly memory: SectionMemory
   readonly log: Log
   readonly metrics: ConsumerMetrics
-  read(partitions: readonly number[], limit: number, inFlight: number, blockMs: number): Promise<Entry[]>
+  /** Offers entries one by one; those that are in flight are declined. See ShardReader. */
+  read(request: ReadRequest, offer: (entry: Entry) => boolean): Promise<void>
   restartReading(): void
   findStored(commands: readonly NamedCommand[]): Promise<Map<string, StoredDecision>>
   /** For display: stored with decisions and shown with outcomes. Nothing is decided by it. */
@@ -80,7 +82,9 @@ export class ShardLoop {
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
   /** Names of entries between reading and settling. */
-  private readonly inFlight = new Set<string>()
+  private readonly inFlight = new Map<string, number>()
+  /** How many of them each partition has. */
+  private readonly inFlightOf = new Map<number, number>()
   private readonly poison = new Map<string, Poison>()
   /** Ask MySQL for repeats before deciding the next batch. */
   private suspectRepeats = true
@@ -146,8 +150,7 @@ export class ShardLoop {
       return
     }
     const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
-    const entries = await this.ports.read(this.owned, this.limit, this.inFlight.size, blockMs)
-    const fresh = this.notInFlight(entries)
+    const fresh = await this.readFresh(blockMs)
     if (fresh.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
       return
@@ -157,17 +160,15 @@ export class ShardLoop {
     this.startCommit(batch, fresh)
   }
 
-  private notInFlight(entries: readonly Entry[]): ParsedEntry[] {
+  private async readFresh(blockMs: number): Promise<ParsedEntry[]> {
     const fresh: ParsedEntry[] = []
-    for (const entry of entries) {
-      if (fresh.length === this.limit) {
-        // Read in one go with the rest, but too much for this batch: read it again.
-        this.ports.restartReading()
-        break
-      }
+    const inFlight = Math.max(0, ...this.inFlightOf.values())
+    await this.ports.read({ partitions: this.owned, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
-      if (!this.inFlight.has(nameOf(parsed))) fresh.push(parsed)
-    }
+      if (this.inFlight.has(nameOf(parsed))) return false
+      fresh.push(parsed)
+      return true
+    })
     return fresh
   }
 
@@ -206,12 +207,29 @@ export class ShardLoop {
 
   private startCommit(batch: Batch, entries: readonly ParsedEntry[]): void {
     const ids = entries.map(nameOf)
-    for (const id of ids) this.inFlight.add(id)
+    entries.forEach((parsed, i) => {
+      this.addInFlight(ids[i] ?? '', partitionOfEntry(parsed))
+    })
     const needsTransaction = batch.decided.length > 0 || batch.deadLetters.length > 0
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
     const result = needsTransaction ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
     this.committing = { batch, ids, entries: entries.length, decidedAtMs, result }
+  }
+
+  private addInFlight(id: string, partition: number): void {
+    if (this.inFlight.has(id)) return
+    this.inFlight.set(id, partition)
+    this.inFlightOf.set(partition, (this.inFlightOf.get(partition) ?? 0) + 1)
+  }
+
+  private removeInFlight(ids: readonly string[]): void {
+    for (const id of ids) {
+      const partition = this.inFlight.get(id)
+      if (partition === undefined) continue
+      this.inFlight.delete(id)
+      this.inFlightOf.set(partition, (this.inFlightOf.get(partition) ?? 1) - 1)
+    }
   }
 
   /** Waits for the batch that is committing. False: it did not commit, and all that was decided ahead is gone. */
@@ -257,12 +275,12 @@ export class ShardLoop {
         },
       )
       .finally(() => {
-        for (const id of committing.ids) this.inFlight.delete(id)
+        this.removeInFlight(committing.ids)
       })
   }
 
   private async afterFailedCommit(failed: Committing, result: CommitResult): Promise<void> {
-    for (const id of failed.ids) this.inFlight.delete(id)
+    this.removeInFlight(failed.ids)
     this.countFailed(result)
     switch (result.kind) {
       case 'committed':
@@ -404,6 +422,10 @@ export class ShardLoop {
       log.warn({ shard, partitions: [...result.refused] }, 'commit refused: the epoch is no longer ours')
     }
   }
+}
+
+function partitionOfEntry(parsed: ParsedEntry): number {
+  return parsed.kind === 'command' ? parsed.entry.partition : parsed.malformed.entry.partition
 }
 
 /** Names what an entry is, not where it lies: ids come again after a failover. */

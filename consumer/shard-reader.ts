@@ -1,6 +1,13 @@
 import type { Redis } from 'ioredis'
 import type { Entry } from './parse-entry.ts'
 
+export interface ReadRequest {
+  readonly partitions: readonly number[]
+  readonly limit: number
+  readonly inFlight: number
+  readonly blockMs: number
+}
+
 /** Longest time between two readings from the streams' starts, in milliseconds. */
 const RESTART_MS = 1_000
 
@@ -35,39 +42,48 @@ export class ShardReader {
   }
 
   /**
-   * The next entries of some partitions, about evenly from each, in the order of their streams.
+   * Offers the next entries of some partitions, about evenly from each, in the order of their streams.
    *
-   * @param limit entries wanted at most, besides those in flight
-   * @param inFlight entries that a reading from the start meets first
-   * @param blockMs how long to wait for entries if there are none; 0: not at all
+   * @param request.limit entries wanted at most
+   * @param request.inFlight entries of one partition, at most, that a reading from the start meets first
+   * @param request.blockMs how long to wait for entries if there are none; 0: not at all
+   * @param offer answers whether the entry counts: one that is in flight does not
    * @throws if Redis does not answer
    */
-  async read(
-    partitions: readonly number[],
-    limit: number,
-    inFlight: number,
-    blockMs: number,
-  ): Promise<Entry[]> {
+  async read(request: ReadRequest, offer: (entry: Entry) => boolean): Promise<void> {
+    const { partitions, limit, inFlight, blockMs } = request
     if (this.nowMs() - this.restartedAtMs >= RESTART_MS) this.restart()
-    const share = Math.ceil(limit / this.busyStreams) + (this.cursors.size === 0 ? inFlight : 0)
+    const count = Math.ceil(limit / this.busyStreams) + (this.cursors.size === 0 ? inFlight : 0)
     const streams = partitions.map(this.streamOf)
     const cursors = partitions.map((partition) => this.cursors.get(partition) ?? '0-0')
     const reply =
       blockMs > 0
-        ? await this.redis.xread('COUNT', share, 'BLOCK', blockMs, 'STREAMS', ...streams, ...cursors)
-        : await this.redis.xread('COUNT', share, 'STREAMS', ...streams, ...cursors)
-    if (!reply) return []
+        ? await this.redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams, ...cursors)
+        : await this.redis.xread('COUNT', count, 'STREAMS', ...streams, ...cursors)
+    if (!reply) return
     this.busyStreams = reply.length
     const numbers = new Map(streams.map((stream, i) => [stream, partitions[i] ?? 0]))
-    // More streams than last time may have had entries: each gives its share only.
-    const each = Math.max(1, Math.ceil((limit + inFlight) / reply.length))
-    return reply.flatMap(([stream, found]) => {
-      const partition = numbers.get(stream) ?? 0
-      const taken = found.slice(0, each)
-      const last = taken.at(-1)
-      if (last !== undefined) this.cursors.set(partition, last[0])
-      return taken.map(([id, fields]) => ({ partition, id, fields }))
-    })
+    const share = Math.ceil(limit / reply.length)
+    let left = limit
+    for (const [stream, entries] of reply) {
+      left -= this.offerSome(numbers.get(stream) ?? 0, entries, Math.min(share, left), offer)
+    }
+  }
+
+  /** Offers entries of one stream until enough of them counted, and moves its cursor behind the last one offered. */
+  private offerSome(
+    partition: number,
+    entries: readonly (readonly [id: string, fields: string[]])[],
+    enough: number,
+    offer: (entry: Entry) => boolean,
+  ): number {
+    let counted = 0
+    for (const [id, fields] of entries) {
+      if (counted === enough) break
+      if (offer({ partition, id, fields })) counted += 1
+      this.cursors.set(partition, id)
+    }
+    return counted
   }
 
   /** Ends a blocking read at once; nothing can be read afterwards. */

@@ -12,7 +12,6 @@ const entries = {
   frontrow: 'cli/frontrow.ts',
   migrate: 'migrations/cli.ts',
   knexfile: 'migrations/knexfile.ts',
-  knexfile: 'migrations/knexfile.ts',
   start: 'deploy/local/start.ts',
   test: 'deploy/local/test.ts',
   throughput: 'bench/throughput.ts',
