@@ -22,7 +22,7 @@ import type { Redis } from 'ioredis'
  */
 const SEATS_PER_PERFORMANCE = 15_000
 const CUSTOMERS = 1_000
-const CONNECTIONS = 64
+const CONNECTIONS = 256
 const PORT = 18_080
 const SECRET = 'throughput-throughput-throughput-throughput'
 
@@ -117,6 +117,8 @@ async function measure(bench: Bench, performances: number): Promise<void> {
     await untilDecided(bench.knex, requests)
     print('drain only (with the start of the process)', requests, (performance.now() - started) / 1_000)
 
+    console.log(await commitFigures())
+
     const wholeStarted = performance.now()
     const whole = await load(bench, 'whole', performances)
     const backlog = 2 * requests - (await decided(bench.knex))
@@ -190,6 +192,17 @@ async function load(
   })
   if (refused > 0) console.log(`${refused} requests were not accepted`)
   return { count: amount, seconds: (performance.now() - started) / 1_000 }
+}
+
+/** The consumer's own view of its transactions so far. */
+async function commitFigures(): Promise<string> {
+  const text = await (await fetch(`http://127.0.0.1:${PORT + 1}/metrics`)).text()
+  const figure = (name: string): number => Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1] ?? 0)
+  const commits = figure('frontrow_commit_seconds_count')
+  const ms = (figure('frontrow_commit_seconds_sum') / commits) * 1_000
+  const entries = figure('frontrow_batch_entries_sum') / figure('frontrow_batch_entries_count')
+  const cpu = figure('process_cpu_seconds_total')
+  return `  ${commits} transactions of ${entries.toFixed(0)} entries and ${ms.toFixed(1)} ms on average; the consumer used ${cpu.toFixed(2)} s of processor`
 }
 
 /** Decisions committed so far: the sum of the partitions' sequences, which costs the database next to nothing to read. */

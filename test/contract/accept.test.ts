@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { deriveRequestId } from '../../shared/request-id.ts'
+import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
+import { startFunctionServer, type FunctionServer } from '../support/function-server.ts'
+import { shardOf, showOutcome, storeDecision, streamed } from './settled.ts'
+
+const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1', '1-2'] }
+
+let server: FunctionServer
+let database: TemporaryDatabase
+
+beforeAll(async () => {
+  database = await temporaryDatabase()
+  server = await startFunctionServer({
+    databaseUrl: database.url,
+    settings: { RATE_LIMIT: '5', RATE_WINDOW_MS: '60000', BACKLOG_CAP: '40' },
+  })
+})
+
+afterAll(async () => {
+  await server.stop()
+  await database.drop()
+})
+
+const someone = () => `c-${randomBytes(6).toString('hex')}`
+const commandsOf = async (customerId: string) =>
+  (await streamed(server)).filter((command) => command['customerId'] === customerId)
+
+describe('POST /bookings', () => {
+  it('accepts a booking and puts it on its stream', async () => {
+    const customer = someone()
+    const answer = await server.book(customer, wish, 'key-1')
+    const requestId = deriveRequestId(customer, 'hamlet', 'key-1')
+    expect(answer.status).toBe(202)
+    expect(answer.body).toEqual({ requestId, status: 'PENDING' })
+    expect(answer.headers.get('location')).toBe(`/bookings/${requestId}`)
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(await commandsOf(customer)).toEqual([
+      expect.objectContaining({ kind: 'book', requestId, seatIds: '1-1,1-2', topologyVersion: '1' }),
+    ])
+  })
+
+  it('accepts the same wish once, whether the key is quoted or bare and however the seats are ordered', async () => {
+    const customer = someone()
+    const first = await server.book(customer, wish, 'same')
+    const again = await server.book(customer, { ...wish, seatIds: ['1-2', '1-1'] }, '"same"')
+    expect(again.status).toBe(202)
+    expect(again.body).toEqual(first.body)
+    expect(await commandsOf(customer)).toHaveLength(1)
+  })
+
+  it('accepts one of many equal wishes that come at once', async () => {
+    const customer = someone()
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => server.book(customer, wish, 'at-once')),
+    )
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]))
+    expect(await commandsOf(customer)).toHaveLength(1)
+  })
+
+  it('refuses a key that came before with another body', async () => {
+    const customer = someone()
+    await server.book(customer, wish, 'reused')
+    const other = await server.book(customer, { ...wish, seatIds: ['1-3'] }, 'reused')
+    expect(other.status).toBe(422)
+    expect(other.body['type']).toBe('urn:frontrow:problem:idempotency-key-reused')
+    expect(await commandsOf(customer)).toHaveLength(1)
+  })
+
+  it('keeps the keys of customers and performances apart', async () => {
+    const answers = await Promise.all([
+      server.book(someone(), wish, 'shared'),
+      server.book(someone(), wish, 'shared'),
+      server.book(someone(), { ...wish, performanceId: 'macbeth' }, 'shared'),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([202, 202, 202])
+    expect(new Set(answers.map(({ body }) => body['requestId'])).size).toBe(3)
+  })
+
+  it('answers with the outcome once there is one', async () => {
+    const customer = someone()
+    const { body } = await server.book(customer, wish, 'decided')
+    await showOutcome(server, String(body['requestId']), { status: 'CONFIRMED' })
+    const again = await server.book(customer, wish, 'decided')
+    expect(again.status).toBe(200)
+    expect(again.body).toMatchObject({ ...wish, status: 'CONFIRMED' })
+    expect(again.body).not.toHaveProperty('customerId')
+  })
+
+  it('answers with the outcome from MySQL when Redis has forgotten it, and with the status alone without both', async () => {
+    const customer = someone()
+    const { body } = await server.book(customer, wish, 'forgotten')
+    const requestId = String(body['requestId'])
+    await showOutcome(server, requestId, { status: 'CONFIRMED' })
+    await server.redis.del(server.keys.outcome(requestId))
+    const statusOnly = await server.book(customer, wish, 'forgotten')
+    expect([statusOnly.status, statusOnly.body]).toEqual([202, { requestId, status: 'CONFIRMED' }])
+    await storeDecision(server, { requestId, customerId: customer, wish, status: 'CONFIRMED' })
+    const again = await server.book(customer, wish, 'forgotten')
+    expect(again.status).toBe(200)
+    expect(again.body).toMatchObject({ ...wish, requestId, status: 'CONFIRMED' })
+  })
+
+  it('accepts anew what Redis has forgotten altogether: the consumer drops it as decided', async () => {
+    const customer = someone()
+    const { body } = await server.book(customer, wish, 'expired')
+    const requestId = String(body['requestId'])
+    await server.redis.del(server.keys.record(requestId), server.keys.outcome(requestId))
+    const again = await server.book(customer, wish, 'expired')
+    expect(again.status).toBe(202)
+    expect(again.body).toEqual({ requestId, status: 'PENDING' })
+  })
+
+  it('goes on after the scripts were flushed from Redis', async () => {
+    expect((await server.book(someone(), wish)).status).toBe(202)
+    await server.redis.script('FLUSH')
+    const answers = await Promise.all([server.book(someone(), wish), server.book(someone(), wish)])
+    expect(answers.map(({ status }) => status)).toEqual([202, 202])
+  })
+})
+
+describe('POST /bookings, refused for lack of something', () => {
+  it('refuses a customer who asks too often, counting only what was accepted', async () => {
+    const customer = someone()
+    for (let i = 0; i < 5; i++) expect((await server.book(customer, wish)).status).toBe(202)
+    const refused = await server.book(customer, wish, 'one-too-many')
+    expect(refused.status).toBe(429)
+    expect(refused.body['type']).toBe('urn:frontrow:problem:rate-limited')
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50)
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+    expect(await commandsOf(customer)).toHaveLength(5)
+    expect((await server.book(someone(), wish)).status).toBe(202)
+  })
+
+  it('refuses everybody while memory is short', async () => {
+    const key = server.keys.pressure(shardOf(server, 'hamlet'))
+    await server.redis.set(key, '1')
+    const customer = someone()
+    const refused = await server.book(customer, wish)
+    await server.redis.del(key)
+    expect(refused.status).toBe(503)
+    expect(refused.body['type']).toBe('urn:frontrow:problem:overloaded')
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(await commandsOf(customer)).toHaveLength(0)
+  })
+
+  it('refuses what would lengthen a backlog at its cap', async () => {
+    const crowded = { ...wish, sectionId: 'crowded' }
+    for (let i = 0; i < 40; i++) expect((await server.book(someone(), crowded)).status).toBe(202)
+    const customer = someone()
+    const refused = await server.book(customer, crowded)
+    expect(refused.status).toBe(503)
+    expect(refused.body['type']).toBe('urn:frontrow:problem:overloaded')
+    expect(refused.headers.get('retry-after')).toBe('1')
+    expect(await commandsOf(customer)).toHaveLength(0)
+  })
+})
