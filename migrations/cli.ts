@@ -7,17 +7,19 @@ import { connectMysql } from '../shared/mysql/connect.ts'
 /** `npm run migrate -- COMMAND`: the knex CLI with our configuration. Runs as dist/migrate.js. */
 const root = join(import.meta.dirname, '..')
 
-const usage = `Usage: npm run migrate -- latest | rollback [--all] | status | make NAME
+const usage = `Usage: npm run migrate -- latest | rollback [--all] | status | unlock | make NAME
 
   latest     brings the tables up to date
   rollback   takes the last batch of migrations back (--all: every one)
   status     says which migrations have run
+  unlock     releases the lock of a migration that was killed; only if none is running
   make NAME  creates an empty migration; add it to the list in migrations/migrate.ts`
 
 function knexArguments([command, ...rest]: readonly string[]): string[] | undefined {
   switch (command) {
     case 'latest':
     case 'status':
+    case 'unlock':
       return rest.length === 0 ? [`migrate:${command}`] : undefined
     case 'rollback':
       return rest.every((word) => word === '--all') ? ['migrate:rollback', ...rest] : undefined

@@ -10,6 +10,9 @@ import { migrationSource } from './migrate.ts'
 const config: Knex.Config = {
   ...knexConfig(databaseConfig(process.env), 'read', 1),
   log: {},
+  // Not the pool of `connectMysql`, which takes a server that is silent for seconds for a lost one: altering
+  // a large table takes longer.
+  pool: { min: 0, max: 1 },
   migrations: { migrationSource },
 }
 

@@ -48,6 +48,6 @@ function valid<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
   if (result.success) return result.data
   const complaints = result.error.issues
     .slice(0, 5)
-    .map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
   throw new FrontrowError('CONFIG_INVALID', `catalogue: ${where}${complaints.join('; ')}`)
 }

@@ -52,12 +52,14 @@ export const performanceDefinitionSchema = z
         complain(['sections', index, 'id'], 'names a section twice')
       },
     )
+    if (sections.reduce((sum, section) => sum + countSeats(section), 0) > MAX_SEATS) {
+      complain(['sections'], `must not have more than ${MAX_SEATS} seats`)
+      // A few kilobytes of counts can name a thousand million seats: never write those out.
+      return
+    }
     sections.forEach((section, index) => {
       checkSeats(section, ['sections', index, 'rows'], complain)
     })
-    if (sections.reduce((sum, section) => sum + countSeats(section), 0) > MAX_SEATS) {
-      complain(['sections'], `must not have more than ${MAX_SEATS} seats`)
-    }
   })
 
 export type PerformanceDefinition = z.infer<typeof performanceDefinitionSchema>
@@ -87,7 +89,11 @@ function checkSeats(
   section.rows.forEach((row, index) => {
     // Rows "1" with label "1-2" and "1-1" with label "2" name the same seat: compare ids, not parts.
     const seatIds = labelsOf(row).map((label) => seatIdOf(row.id, label))
-    const twice = seatIds.find((seatId) => seen.has(seatId) || seen.size === seen.add(seatId).size)
+    const twice = seatIds.find((seatId) => {
+      const known = seen.has(seatId)
+      seen.add(seatId)
+      return known
+    })
     if (twice !== undefined) complain([...path, index], `names seat ${twice} twice`)
     const long = seatIds.find((seatId) => seatId.length > MAX_ID_LENGTH)
     if (long !== undefined)

@@ -2,6 +2,7 @@ import type { Knex } from 'knex'
 import { FrontrowError } from '../errors.ts'
 import { rowList } from '../mysql/rows.ts'
 import { slotOf } from '../placement.ts'
+import { inVersion } from './in-version.ts'
 import {
   changeOf,
   isEmpty,
@@ -133,16 +134,15 @@ async function readStored(trx: Knex.Transaction, key: PerformanceKey): Promise<S
       saleClosesAtMs: 'v.sale_closes_at_ms',
     })) as Omit<Stored, 'sections' | 'seats'> | undefined
   if (row === undefined) return undefined
-  const sections = (await trx('sections')
-    .where(key)
-    .whereNull('to_version')
-    .select({
-      sectionId: 'section_id',
-      name: 'name',
-      position: 'position',
-      fromVersion: 'from_version',
-    })) as Since<SectionRow>[]
-  const seats = (await trx('seats').where(key).whereNull('to_version').select({
+  // Of that version, even if a newer one comes into force between these statements: a mixture of two could
+  // pass for "unchanged". What is written on top of an old version is refused by the version's key.
+  const sections = (await trx('sections').where(key).modify(inVersion('sections', row.version)).select({
+    sectionId: 'section_id',
+    name: 'name',
+    position: 'position',
+    fromVersion: 'from_version',
+  })) as Since<SectionRow>[]
+  const seats = (await trx('seats').where(key).modify(inVersion('seats', row.version)).select({
     sectionId: 'section_id',
     seatId: 'seat_id',
     rowId: 'row_id',

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { migrateLatest, migrateRollback, migrations } from '../../migrations/migrate.ts'
 import { freePort } from '../../deploy/local/ports.ts'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
-import { buildBundles, runBundle, type Ended } from '../support/run-bundle.ts'
+import { runBundle, type Ended } from '../support/run-bundle.ts'
 
 const names = migrations.map(({ name }) => name)
 const ours = [
@@ -24,8 +24,6 @@ let database: TemporaryDatabase
 const migrate = (...words: string[]): Promise<Ended> =>
   runBundle('migrate', words, { DATABASE_URL: database.url })
 
-beforeAll(buildBundles)
-
 beforeEach(async () => {
   database = await temporaryDatabase({ migrated: false })
 })
@@ -38,8 +36,12 @@ async function tables(): Promise<string[]> {
   const found = (await database
     .knex('information_schema.tables')
     .whereRaw('table_schema = DATABASE()')
-    .pluck('table_name')) as string[]
-  return found.filter((name) => !name.startsWith('knex_')).sort()
+    // MySQL answers with names of columns in capitals, MariaDB in small letters.
+    .select({ name: 'table_name' })) as { name: string }[]
+  return found
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith('knex_'))
+    .sort()
 }
 
 /** Every column as the server describes it: what goes down and up again must come back the same. */
@@ -92,7 +94,10 @@ describe('migrations', () => {
 describe('npm run migrate', () => {
   it('shares one history with the programs', async () => {
     const fresh = await migrate('status')
-    expect(fresh).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`${names.length} Pending`) as string })
+    expect(fresh).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining(`${names.length} Pending`) as string,
+    })
     expect(await migrate('latest')).toMatchObject({ exitCode: 0, stderr: '' })
     expect(await tables()).toEqual(ours)
     expect(await migrateLatest(database.knex)).toEqual([])
@@ -119,14 +124,18 @@ describe('npm run migrate', () => {
 })
 
 describe('npm run migrate, used wrongly', () => {
-  it.each([[[]], [['newest']], [['latest', 'please']], [['make']], [['make', '../evil']], [['make', 'Name']]])(
-    'explains itself to %j',
-    async (words) => {
-      const { exitCode, stderr } = await migrate(...words)
-      expect(exitCode).toBe(2)
-      expect(stderr).toMatch(/^Usage: npm run migrate/)
-    },
-  )
+  it.each([
+    [[]],
+    [['newest']],
+    [['latest', 'please']],
+    [['make']],
+    [['make', '../evil']],
+    [['make', 'Name']],
+  ])('explains itself to %j', async (words) => {
+    const { exitCode, stderr } = await migrate(...words)
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/^Usage: npm run migrate/)
+  })
 
   it('says in a sentence that there is no configuration', async () => {
     const { exitCode, stderr } = await runBundle('migrate', ['latest'], {})
