@@ -113,20 +113,32 @@ describe('when Redis does not answer', () => {
 
   it('never says no to what the broken connection may have carried out', async () => {
     const customer = someone()
-    const key = server.keys.pressure(shardOf(server, 'hamlet'))
-    redisProxy.fault = 'cut'
-    const first = server.book(customer, wish, 'cut-and-forgotten')
-    // Redis forgets what it did and refuses from then on: to the second run it looks like a new request.
-    const requestId = deriveRequestId(customer, 'hamlet', 'cut-and-forgotten')
+    const requestId = deriveRequestId(customer, 'hamlet', 'cut-off')
+    const pressure = server.keys.pressure(shardOf(server, 'hamlet'))
+    redisProxy.fault = 'cut-off'
+    const answer = server.book(customer, wish, 'cut-off')
+    // Redis forgets what it did and has no room any more: the second run hears a refusal.
     await until(async () => (await server.redis.del(server.keys.record(requestId))) === 1)
-    await server.redis.set(key, '1')
-    const answer = await first
-    await server.redis.del(key)
-    expect([202, 504]).toContain(answer.status)
-    expect(await commandsOf(customer)).not.toHaveLength(0)
+    await server.redis.set(pressure, '1')
+    redisProxy.fault = 'pass'
+    const unknown = await answer
+    await server.redis.del(pressure)
+    expect(typeOf(unknown)).toEqual([504, 'answer-unknown'])
+    expect(await commandsOf(customer)).toHaveLength(1)
   })
 
   it('does the same for a cancel', async () => {
+    const customer = someone()
+    const requestId = deriveRequestId(customer, 'hamlet', 'confirmed')
+    await storeDecision(server, { requestId, customerId: customer, wish, status: 'CONFIRMED' })
+    redisProxy.fault = 'swallow'
+    const unknown = await server.ask(`/bookings/${requestId}`, { method: 'DELETE', as: customer })
+    expect([503, 504]).toContain(unknown.status)
+    const cancels = (await commandsOf(customer)).filter(({ kind }) => kind === 'cancel')
+    expect(cancels).toHaveLength(unknown.status === 504 ? 1 : 0)
+  })
+
+  it('cannot tell of a booking that only Redis may have', async () => {
     const customer = someone()
     const requestId = String((await server.book(customer, wish, 'to-cancel')).body['requestId'])
     redisProxy.fault = 'swallow'

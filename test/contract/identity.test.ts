@@ -1,3 +1,4 @@
+import { generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
 import { startFunctionServer, type FunctionServer } from '../support/function-server.ts'
@@ -68,9 +69,17 @@ describe('identity', () => {
       databaseUrl: database.url,
       settings: { AUTH_JWKS_URL: 'http://127.0.0.1:1/jwks' },
     })
-    const answer = await remote.ask('/bookings', { as: 'alice' })
+    const { privateKey } = await generateKeyPair('ES256')
+    const token = await new SignJWT({ sub: 'alice' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setExpirationTime('1h')
+      .sign(privateKey)
+    const answer = await remote.ask('/bookings', { headers: { authorization: `Bearer ${token}` } })
+    // A token of the other family is refused without any key.
+    const symmetric = await remote.ask('/bookings', { as: 'alice' })
     await remote.stop()
-    // HS256 is refused before any key is fetched.
-    expect(answer.status).toBe(401)
+    expect([answer.status, answer.body['type']]).toEqual([503, 'urn:frontrow:problem:unavailable'])
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(symmetric.status).toBe(401)
   })
 })

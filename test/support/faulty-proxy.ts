@@ -5,10 +5,11 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
  * - `pass`: hands everything on
  * - `swallow`: hands on what the client sends, and nothing that the server answers; a connection that lost an answer
  *   stays silent for good, because what came later would be taken for it
- * - `cut`: hands on what the client sends, and breaks the connection when the server answers
+ * - `cut`: hands on what the client sends, and breaks the connection when the server answers; then `pass`
+ * - `cut-off`: the same; then `down`
  * - `down`: breaks every connection at once
  */
-export type Fault = 'pass' | 'swallow' | 'cut' | 'down'
+export type Fault = 'pass' | 'swallow' | 'cut' | 'cut-off' | 'down'
 
 /** A TCP proxy in front of a server, which fails on request. */
 export class FaultyProxy {
@@ -76,9 +77,8 @@ export class FaultyProxy {
     server.on('data', (chunk) => {
       if (this.#fault === 'swallow') silent = true
       if (this.#fault === 'pass' && !silent) client.write(chunk)
-      if (this.#fault === 'cut') {
-        // Once: the connection that replaces this one works.
-        this.#fault = 'pass'
+      if (this.#fault === 'cut' || this.#fault === 'cut-off') {
+        this.#fault = this.#fault === 'cut' ? 'pass' : 'down'
         end()
       }
     })

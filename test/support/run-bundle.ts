@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -10,12 +9,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Builds what the commands run. Bundles that are up to date stay as they are. */
-export async function buildBundles(): Promise<void> {
-  await promisify(execFile)(process.execPath, [join(root, 'deploy', 'build.mjs')])
-}
-
-/** Runs a command as its user does, from its bundle. */
+/** Runs a command as its user does, from its bundle, which the global set-up has built. */
 export function runBundle(
   name: 'migrate' | 'frontrow',
   args: readonly string[],
