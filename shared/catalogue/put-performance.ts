@@ -115,7 +115,7 @@ interface PerformanceKey {
 }
 
 async function readStored(trx: Knex.Transaction, key: PerformanceKey): Promise<Stored | undefined> {
-  const row = (await trx('performances as p')
+  const row = await trx('performances as p')
     .join('events as e', 'e.event_id', 'p.event_id')
     .join('performance_versions as v', (join) =>
       join
@@ -124,7 +124,7 @@ async function readStored(trx: Knex.Transaction, key: PerformanceKey): Promise<S
         .andOn('v.version', 'p.version'),
     )
     .where({ 'p.slot': key.slot, 'p.performance_id': key.performance_id })
-    .first({
+    .first<Omit<Stored, 'sections' | 'seats'> | undefined>({
       version: 'p.version',
       eventId: 'p.event_id',
       title: 'e.title',
@@ -132,24 +132,30 @@ async function readStored(trx: Knex.Transaction, key: PerformanceKey): Promise<S
       startsAtMs: 'v.starts_at_ms',
       saleOpensAtMs: 'v.sale_opens_at_ms',
       saleClosesAtMs: 'v.sale_closes_at_ms',
-    })) as Omit<Stored, 'sections' | 'seats'> | undefined
+    })
   if (row === undefined) return undefined
   // Of that version, even if a newer one comes into force between these statements: a mixture of two could
   // pass for "unchanged". What is written on top of an old version is refused by the version's key.
-  const sections = (await trx('sections').where(key).modify(inVersion('sections', row.version)).select({
-    sectionId: 'section_id',
-    name: 'name',
-    position: 'position',
-    fromVersion: 'from_version',
-  })) as Since<SectionRow>[]
-  const seats = (await trx('seats').where(key).modify(inVersion('seats', row.version)).select({
-    sectionId: 'section_id',
-    seatId: 'seat_id',
-    rowId: 'row_id',
-    label: 'label',
-    position: 'position',
-    fromVersion: 'from_version',
-  })) as Since<SeatRow>[]
+  const sections = await trx('sections')
+    .where(key)
+    .modify(inVersion('sections', row.version))
+    .select<Since<SectionRow>[]>({
+      sectionId: 'section_id',
+      name: 'name',
+      position: 'position',
+      fromVersion: 'from_version',
+    })
+  const seats = await trx('seats')
+    .where(key)
+    .modify(inVersion('seats', row.version))
+    .select<Since<SeatRow>[]>({
+      sectionId: 'section_id',
+      seatId: 'seat_id',
+      rowId: 'row_id',
+      label: 'label',
+      position: 'position',
+      fromVersion: 'from_version',
+    })
   return { ...row, sections, seats }
 }
 
@@ -235,8 +241,10 @@ async function putInForce(
   change: LayoutChange,
   row: { event_id: string; venue: string; version: number },
 ): Promise<void> {
-  const locked = (await trx('performances').where(key).forUpdate().first('version')) as
-    { version: number } | undefined
+  const locked = await trx('performances')
+    .where(key)
+    .forUpdate()
+    .first<{ version: number } | undefined>('version')
   if (locked?.version !== expectedVersion) throw new Overtaken()
   const sold = await findSold(trx, key, vanishedSeats(change))
   if (sold.length > 0) throw new SeatsSold(sold)

@@ -114,11 +114,11 @@ export async function getPerformance(
     'p.performance_id': performanceId,
   })) as SummaryRow[]
   if (row === undefined) return undefined
-  const sections = (await knex('sections')
+  const sections = await knex('sections')
     .where(keyOf(performanceId))
     .modify(inVersion('sections', row.version))
     .orderBy('position')
-    .select({ id: 'section_id', name: 'name', kind: 'kind' })) as { id: string; name: string; kind: string }[]
+    .select<{ id: string; name: string; kind: string }[]>({ id: 'section_id', name: 'name', kind: 'kind' })
   const counts = (await knex('seats')
     .where(keyOf(performanceId))
     .modify(inVersion('seats', row.version))
@@ -138,8 +138,9 @@ export async function getSectionSeats(
   performanceId: string,
   sectionId: string,
 ): Promise<SectionSeats | undefined> {
-  const performance = (await knex('performances').where(keyOf(performanceId)).first('version')) as
-    { version: number } | undefined
+  const performance = await knex('performances')
+    .where(keyOf(performanceId))
+    .first<{ version: number } | undefined>('version')
   if (performance === undefined) return undefined
   const { version } = performance
   const section = { ...keyOf(performanceId), section_id: sectionId }
@@ -148,11 +149,11 @@ export async function getSectionSeats(
     .modify(inVersion('sections', version))
     .first('section_id')) as unknown
   if (exists === undefined) return undefined
-  const seats = (await knex('seats')
+  const seats = await knex('seats')
     .where(section)
     .modify(inVersion('seats', version))
     .orderBy('position')
-    .select('row_id', 'label')) as { row_id: string; label: string }[]
+    .select<{ row_id: string; label: string }[]>('row_id', 'label')
   const taken = (await knex('booked_seats').where(section).orderBy('seat_id').pluck('seat_id')) as string[]
   const rows = new Map<string, string[]>()
   for (const { row_id, label } of seats) {

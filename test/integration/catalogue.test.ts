@@ -53,11 +53,11 @@ async function sell(id: string, sectionId: string, seatId: string): Promise<void
 
 /** What the tables hold of a seat, oldest first: from which version on it was there, and until which. */
 async function historyOf(id: string, sectionId: string, seatId: string): Promise<(number | null)[][]> {
-  const rows = (await database
+  const rows = await database
     .knex('seats')
     .where(seatRow(id, sectionId, seatId))
     .orderBy('from_version')
-    .select({ from: 'from_version', to: 'to_version' })) as { from: number; to: number | null }[]
+    .select<{ from: number; to: number | null }[]>({ from: 'from_version', to: 'to_version' })
   return rows.map(({ from, to }) => [from, to])
 }
 

@@ -1,0 +1,67 @@
+import { idSchema, seatIdsSchema } from '../shared/ids.ts'
+import { partitionOf } from '../shared/placement.ts'
+import { fingerprintOf } from '../shared/request-id.ts'
+import { z } from 'zod'
+import type { Ports } from './ports.ts'
+import { runOnShard, type Run } from './run-on-shard.ts'
+
+/** What a booking's body must be. Unknown fields are refused: a misspelt wish must not be carried out without them. */
+export const bookingRequestSchema = z.strictObject({
+  performanceId: idSchema,
+  sectionId: idSchema,
+  seatIds: seatIdsSchema,
+})
+
+export type BookingRequest = z.infer<typeof bookingRequestSchema>
+
+/** Longest body that says a valid booking, with room for generous white space, in bytes. */
+export const MAX_BOOKING_BYTES = 64 * 1_024
+
+/** Puts a booking on its section's stream. One script on one shard; MySQL has no part in it. */
+export function acceptBooking(
+  ports: Ports,
+  customerId: string,
+  requestId: string,
+  wish: BookingRequest,
+): Promise<Run> {
+  const { performanceId, sectionId, seatIds } = wish
+  const { backlogCap, rateLimit, rateWindowMs } = ports.limits
+  const fingerprint = fingerprintOf(wish)
+  const pending = JSON.stringify({
+    requestId,
+    customerId,
+    performanceId,
+    sectionId,
+    seatIds,
+    status: 'PENDING',
+  })
+  // The script adds the time and closes the brace.
+  const openOutcome = `${pending.slice(0, -1)},"requestedAtUs":`
+  return runOnShard(ports, ({ topology, keys, mark }) => {
+    const partition = partitionOf(topology, performanceId, sectionId)
+    return ports.scripts.acceptBooking(
+      [
+        keys.topology(partition.shard),
+        keys.pressure(partition.shard),
+        keys.record(requestId),
+        keys.outcome(requestId),
+        keys.stream(partition),
+        keys.rate(partition.shard, customerId),
+      ],
+      [
+        mark,
+        fingerprint,
+        customerId,
+        performanceId,
+        sectionId,
+        seatIds.join(','),
+        requestId,
+        openOutcome,
+        backlogCap,
+        rateLimit,
+        rateWindowMs,
+        topology.version,
+      ],
+    )
+  })
+}

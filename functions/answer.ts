@@ -1,0 +1,15 @@
+/**
+ * What a handler answers, before it becomes a `Response`. A plain value: the exchange around the handler adds the
+ * headers that every response has and builds the `Response` once.
+ */
+export class Answer {
+  readonly status: number
+  readonly body: unknown
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) {
+    this.status = status
+    this.body = body
+    this.headers = headers
+  }
+}

@@ -1,0 +1,151 @@
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { requestIdSchema } from '../shared/ids.ts'
+import { statusSchema } from '../shared/outcomes.ts'
+import { deriveRequestId } from '../shared/request-id.ts'
+import { acceptBooking, bookingRequestSchema, MAX_BOOKING_BYTES } from './accept-booking.ts'
+import { Answer } from './answer.ts'
+import { bookingAnswer, bookingView, locationOf, underWayAnswer } from './booking-view.ts'
+import { cancelBooking } from './cancel-booking.ts'
+import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
+import type { Exchange, Route } from './exchange.ts'
+import { findBooking, parseOutcome } from './find-booking.ts'
+import { parseIdempotencyKey } from './idempotency-key.ts'
+import { createPerformanceStart, type PerformanceStart } from './performance-start.ts'
+import type { Ports } from './ports.ts'
+import { notFound, problem, unavailable } from './problem.ts'
+import { bookingIdsOf, readBookings } from './read-bookings.ts'
+import { readJson } from './request-body.ts'
+import { notAcceptedAnswer } from './not-accepted.ts'
+import type { Run } from './run-on-shard.ts'
+import { validate } from './validate.ts'
+
+export function bookingRoutes(ports: Ports): Route[] {
+  const startOf = createPerformanceStart(ports)
+  return [
+    { method: 'POST', pattern: '/bookings', handler: (c, exchange) => postBooking(ports, c, exchange) },
+    { method: 'GET', pattern: '/bookings', handler: (c) => listBookings(ports, c) },
+    {
+      method: 'GET',
+      pattern: '/bookings/:requestId',
+      handler: (c, exchange) => getBooking(ports, c, exchange),
+    },
+    {
+      method: 'DELETE',
+      pattern: '/bookings/:requestId',
+      handler: (c, exchange) => deleteBooking(ports, startOf, c, exchange),
+    },
+  ]
+}
+
+async function postBooking(ports: Ports, c: Context, exchange: Exchange): Promise<Answer> {
+  const caller = await ports.identify(c.req.header('authorization'))
+  if (caller instanceof Answer) return caller
+  const key = parseIdempotencyKey(c.req.header('idempotency-key'))
+  if (key.kind === 'missing')
+    return problem('idempotency-key-missing', 'Send an Idempotency-Key of your own making.')
+  if (key.kind === 'malformed') {
+    return problem(
+      'idempotency-key-malformed',
+      'It takes 1 to 255 visible ASCII characters, in quotes or without.',
+    )
+  }
+  const body = await readJson(c, MAX_BOOKING_BYTES)
+  if (body instanceof Answer) return body
+  const wish = validate(bookingRequestSchema, body.value)
+  if (wish instanceof Answer) return wish
+
+  const { customerId } = caller
+  const requestId = deriveRequestId(customerId, wish.value.performanceId, key.key)
+  exchange.requestId = requestId
+  const run = await acceptBooking(ports, customerId, requestId, wish.value)
+  return (
+    notAcceptedAnswer(ports.metrics, 'book', requestId, run) ??
+    (await acceptedAnswer(ports, requestId, customerId, run))
+  )
+}
+
+/** `202` for a request that is new or still pending, `200` with the outcome of one that is decided. */
+async function acceptedAnswer(
+  ports: Ports,
+  requestId: string,
+  customerId: string,
+  run: Run,
+): Promise<Answer> {
+  const [code, word = '', outcome = ''] = run.kind === 'answer' ? run.answer : []
+  const status = code === 'known' ? statusSchema.parse(word) : 'PENDING'
+  if (status === 'PENDING') return underWayAnswer(requestId, status)
+  const shown = parseOutcome(String(outcome))
+  if (shown !== undefined) return decidedAnswer(shown)
+  const found = await findBooking(ports, requestId, customerId)
+  return found.kind === 'found' && found.booking.status !== 'PENDING'
+    ? decidedAnswer(found.booking)
+    : underWayAnswer(requestId, status)
+}
+
+function decidedAnswer(booking: Parameters<typeof bookingView>[0]): Answer {
+  return new Answer(200, bookingView(booking), { location: locationOf(booking.requestId) })
+}
+
+async function getBooking(ports: Ports, c: Context, exchange: Exchange): Promise<Answer> {
+  const caller = await ports.identify(c.req.header('authorization'))
+  if (caller instanceof Answer) return caller
+  const requestId = noteRequestId(c, exchange)
+  const found = await findBooking(ports, requestId, caller.customerId)
+  if (found.kind === 'unknown') return cannotTell()
+  return found.kind === 'found' ? bookingAnswer(found.booking) : notFound()
+}
+
+async function deleteBooking(
+  ports: Ports,
+  startOf: PerformanceStart,
+  c: Context,
+  exchange: Exchange,
+): Promise<Answer> {
+  const caller = await ports.identify(c.req.header('authorization'))
+  if (caller instanceof Answer) return caller
+  const requestId = noteRequestId(c, exchange)
+  const found = await findBooking(ports, requestId, caller.customerId)
+  if (found.kind === 'unknown') return cannotTell()
+  return found.kind === 'found' ? cancelBooking(ports, startOf, found.booking) : notFound()
+}
+
+const listQuerySchema = z.object({
+  limit: limitSchema,
+  cursor: cursorOf(z.tuple([z.number().int().nonnegative(), requestIdSchema])).optional(),
+})
+
+async function listBookings(ports: Ports, c: Context): Promise<Answer> {
+  const caller = await ports.identify(c.req.header('authorization'))
+  if (caller instanceof Answer) return caller
+  const query = validate(listQuerySchema, c.req.query())
+  if (query instanceof Answer) return query
+  const { limit, cursor } = query.value
+  const after = cursor && { requestedAtUs: cursor[0], requestId: cursor[1] }
+  return ports.mysql.ask(async (knex) => {
+    // One more than asked for tells whether there is a next page.
+    const ids = await bookingIdsOf(knex, caller.customerId, after, limit + 1)
+    const page = ids.slice(0, limit)
+    const bookings = await readBookings(
+      knex,
+      page.map(({ requestId }) => requestId),
+    )
+    const last = page.at(-1)
+    const next =
+      ids.length > limit && last !== undefined
+        ? { next: encodeCursor([last.requestedAtUs, last.requestId]) }
+        : {}
+    return new Answer(200, { bookings: bookings.map(bookingView), ...next })
+  })
+}
+
+/** What is no request id is not noted: it may be anything. */
+function noteRequestId(c: Context, exchange: Exchange): string {
+  const requestId = c.req.param('requestId') ?? ''
+  if (requestIdSchema.safeParse(requestId).success) exchange.requestId = requestId
+  return requestId
+}
+
+function cannotTell(): Answer {
+  return unavailable('Where bookings are kept cannot be reached; whether there is this one is not known.')
+}

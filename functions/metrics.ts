@@ -1,0 +1,47 @@
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+
+/** What a booking or cancel was answered, as the accept scripts and the connection to Redis tell it. */
+export type AcceptAnswer =
+  'accepted' | 'known' | 'mismatch' | 'rate' | 'memory' | 'backlog' | 'unavailable' | 'unknown'
+
+export interface Metrics {
+  countAccept(command: 'book' | 'cancel', answer: AcceptAnswer): void
+  observeExchange(method: string, route: string, status: number, ms: number): void
+  /** The text that Prometheus scrapes. */
+  text(): Promise<string>
+  readonly contentType: string
+}
+
+/** Metrics of this server, in a registry of their own: two servers in one process do not mix. */
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const accepts = new Counter({
+    name: 'frontrow_accepts_total',
+    help: 'Bookings and cancels by what they were answered',
+    labelNames: ['command', 'answer'],
+    registers: [registry],
+  })
+  const exchanges = new Histogram({
+    name: 'frontrow_http_request_duration_seconds',
+    help: 'HTTP exchanges by route pattern and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers: [registry],
+  })
+  // Finding a labelled child costs more than raising it: each is found once. Routes and statuses are few.
+  const children = new Map<string, Histogram.Internal<'method' | 'route' | 'status'>>()
+  return {
+    countAccept(command, answer) {
+      accepts.inc({ command, answer })
+    },
+    observeExchange(method, route, status, ms) {
+      const name = `${method} ${route} ${status}`
+      let child = children.get(name)
+      if (child === undefined) children.set(name, (child = exchanges.labels(method, route, String(status))))
+      child.observe(ms / 1_000)
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

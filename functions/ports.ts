@@ -1,0 +1,36 @@
+import type { Redis } from 'ioredis'
+import type { FunctionConfig } from '../shared/config.ts'
+import type { Log } from '../shared/log.ts'
+import type { Scripts } from '../shared/redis/scripts.ts'
+import type { Identify } from './identity.ts'
+import type { Metrics } from './metrics.ts'
+import type { MysqlGate } from './mysql-gate.ts'
+import type { TopologyKeeper } from './topology-keeper.ts'
+
+interface Clock {
+  /** Milliseconds since 1970 UTC. */
+  nowMs(): number
+  /** Milliseconds of a clock that never jumps. */
+  monotonicMs(): number
+}
+
+/** All that the application needs from where it runs. */
+export interface Ports {
+  readonly mysql: MysqlGate
+  /** A client of the role `accept`: nothing that it could not send at once is ever sent. */
+  readonly redis: Redis
+  /** Called before a command is sent, so that those of one turn of the event loop leave together. */
+  readonly gatherWrites: () => void
+  /** Our scripts, on that client. */
+  readonly scripts: Scripts
+  readonly topology: TopologyKeeper
+  readonly identify: Identify
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly limits: Pick<FunctionConfig, 'backlogCap' | 'rateLimit' | 'rateWindowMs'>
+  /** A new id for an HTTP exchange (`x-request-id`). */
+  readonly newExchangeId: () => string
+  /** Whether the process is on its way out: ready no longer. */
+  readonly isStopping: () => boolean
+}

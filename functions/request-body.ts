@@ -1,0 +1,56 @@
+import type { Context } from 'hono'
+import type { Answer } from './answer.ts'
+import { problem } from './problem.ts'
+
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+
+/** The body's JSON, or the problem with it. Never holds more than `limitBytes` of it. */
+export async function readJson(
+  c: Context,
+  limitBytes: number,
+): Promise<{ readonly value: unknown } | Answer> {
+  const encoding = c.req.header('content-encoding')
+  if (
+    !JSON_TYPE.test(c.req.header('content-type') ?? '') ||
+    (encoding !== undefined && encoding !== 'identity')
+  ) {
+    return problem('unsupported-media-type', 'Send the body as application/json, not compressed.')
+  }
+  const length = c.req.header('content-length')
+  if (length !== undefined && Number(length) > limitBytes) return tooLarge(limitBytes)
+  let text: string | undefined
+  try {
+    // With a length, the server sees to it that no more than that comes.
+    text = length === undefined ? await readBounded(c.req.raw, limitBytes) : await c.req.raw.text()
+  } catch {
+    return problem('bad-request', 'The body ended before its end.')
+  }
+  if (text === undefined) return tooLarge(limitBytes)
+  try {
+    return { value: JSON.parse(text) as unknown }
+  } catch {
+    return problem('malformed-json', 'The body is not well-formed JSON.')
+  }
+}
+
+/** Undefined as soon as there is more than allowed. */
+async function readBounded(request: Request, limitBytes: number): Promise<string | undefined> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  const reader = request.body?.getReader()
+  for (;;) {
+    const chunk: { done: boolean; value?: Uint8Array | undefined } = (await reader?.read()) ?? { done: true }
+    if (chunk.value === undefined) return text + decoder.decode()
+    size += chunk.value.byteLength
+    if (size > limitBytes) return undefined
+    text += decoder.decode(chunk.value, { stream: true })
+  }
+}
+
+/** The rest of such a body is not worth reading: the connection ends with the answer. */
+function tooLarge(limitBytes: number): Answer {
+  return problem('body-too-large', `At most ${limitBytes} bytes are taken.`, {
+    headers: { connection: 'close' },
+  })
+}
