@@ -2,7 +2,12 @@
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', '^migrations/'] }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.d\\.ts$', '\\.test\\.ts$', '^migrations/'] },
+      to: {},
+    },
     { name: 'unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '\\.lua$' } },
     {
       name: 'functions-know-only-shared',
@@ -33,11 +38,11 @@ module.exports = {
       comment: 'node:crypto is allowed: hashing is a function of its input.',
       severity: 'error',
       from: {
-        path: '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/replay)|shared/(placement|commands|outcomes|request-id|ids))\\.ts$',
+        path: '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids))\\.ts$',
       },
       to: {
         pathNot:
-          '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/replay)|shared/(placement|commands|outcomes|request-id|ids))\\.ts$|^node_modules/zod|crypto$',
+          '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids))\\.ts$|^node_modules/zod|crypto$',
       },
     },
   ],
@@ -45,6 +50,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 }

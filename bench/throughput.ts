@@ -131,7 +131,8 @@ async function measure(bench: Bench, performances: number): Promise<void> {
     console.log(`audit of one performance: ${report.decisions} decisions, ${report.findings.length} findings`)
     if (report.findings.length > 0 || report.seatsTaken !== SEATS_PER_PERFORMANCE) process.exitCode = 1
   } finally {
-    await Promise.all([functions, consumer].map((child) => child?.stop(10_000)))
+    await functions.stop(10_000)
+    await consumer?.stop(10_000)
     bench.redis.disconnect()
     await bench.knex.destroy()
   }
@@ -207,7 +208,7 @@ async function commitFigures(): Promise<string> {
 
 /** Decisions committed so far: the sum of the partitions' sequences, which costs the database next to nothing to read. */
 async function decided(knex: Knex): Promise<number> {
-  const [row] = (await knex('partitions').sum({ n: 'sequence' })) as { n: string | number | null }[]
+  const [row] = await knex('partitions').sum<{ n: string | number | null }[]>({ n: 'sequence' })
   return Number(row?.n ?? 0)
 }
 

@@ -1,7 +1,7 @@
 import { commandId, type Command } from '../shared/commands.ts'
 import type { DecidedStatus, Reason } from '../shared/outcomes.ts'
 import { partitionOf, slotOf, type Topology } from '../shared/placement.ts'
-import { decide } from './decide.ts'
+import { decide, type Decision } from './decide.ts'
 import type { Entry, Malformed, ParsedEntry } from './parse-entry.ts'
 import { FREE, type SectionState } from './section-state.ts'
 
@@ -204,7 +204,14 @@ class BatchBuilder {
       section.begin()
       this.touched.set(section, { performanceId: command.performanceId, sectionId: command.sectionId })
     }
-    const decision = decide(section, command)
+    let decision: Decision
+    try {
+      decision = decide(section, command)
+    } catch {
+      // A fault of ours in deciding this one command must not hold up those behind it.
+      this.reject(entry, command, { reason: 'cannot be decided', storeRejection: true })
+      return
+    }
     if (decision.change !== undefined) section.apply(decision.change)
     const version = section.terms?.version ?? 0
     this.versions.set(`${command.performanceId}@${version}`, {

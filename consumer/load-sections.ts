@@ -68,7 +68,7 @@ async function loadPerformance(
 }
 
 async function readTerms(knex: Knex, performanceId: string): Promise<PerformanceTerms | undefined> {
-  const row = (await knex('performances as p')
+  const row = await knex('performances as p')
     .join('performance_versions as v', (join) =>
       join
         .on('v.slot', 'p.slot')
@@ -76,13 +76,13 @@ async function readTerms(knex: Knex, performanceId: string): Promise<Performance
         .andOn('v.version', 'p.version'),
     )
     .where({ 'p.slot': slotOf(performanceId), 'p.performance_id': performanceId })
-    .first(
+    .first<TermsRow | undefined>(
       'p.performance_id',
       'p.version',
       'v.starts_at_ms',
       'v.sale_opens_at_ms',
       'v.sale_closes_at_ms',
-    )) as TermsRow | undefined
+    )
   return (
     row && {
       version: row.version,
@@ -112,7 +112,7 @@ async function readSeats(
   sectionIds: readonly string[],
   version: number,
 ): Promise<SeatRow[]> {
-  return (await knex('seats')
+  return knex('seats')
     .leftJoin('booked_seats as b', (join) =>
       join
         .on('b.slot', 'seats.slot')
@@ -123,5 +123,5 @@ async function readSeats(
     .where({ 'seats.slot': slotOf(performanceId), 'seats.performance_id': performanceId })
     .whereIn('seats.section_id', sectionIds)
     .modify(inVersion('seats', version))
-    .select('seats.section_id', 'seats.seat_id', 'b.request_id')) as SeatRow[]
+    .select<SeatRow[]>('seats.section_id', 'seats.seat_id', 'b.request_id')
 }

@@ -47,7 +47,7 @@ describe('a section with batches in flight', () => {
           section.begin()
           for (const { kind, request, seat } of changes) {
             const requestId = `${request}-${seat}`
-            section.apply({ kind: kind as 'take' | 'free', requestId, seatIds: [seat] })
+            section.apply({ kind: kind, requestId, seatIds: [seat] })
             if (counts) model.set(seat, kind === 'take' ? requestId : FREE)
           }
         }

@@ -322,8 +322,8 @@ export class ShardLoop {
       return
     }
     const id = commandId({ kind: culprit.record.command, requestId: culprit.record.requestId })
-    const { code, errno } = cause as { code?: unknown; errno?: unknown }
-    const reason = `cannot be committed: ${String(code ?? errno ?? 'unknown error')}`
+    const { code, errno } = cause as { code?: string; errno?: number }
+    const reason = `cannot be committed: ${code ?? errno ?? 'unknown error'}`
     this.poison.set(id, { reason, storeRejection: !this.poison.has(id) })
     this.ports.log.error({ shard: this.ports.shard, command: id, ...errorFields(cause) }, 'entry put aside')
   }

@@ -11,7 +11,7 @@ export interface RedisWatch {
   readonly topology: Topology
   readonly metrics: ConsumerMetrics
   readonly log: Log
-  owned(): readonly { readonly shard: number; readonly partitions: readonly number[] }[]
+  readonly owned: () => readonly { readonly shard: number; readonly partitions: readonly number[] }[]
 }
 
 const WATCH_MS = 1_000

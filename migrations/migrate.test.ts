@@ -9,9 +9,8 @@ describe('the list of migrations', () => {
   })
 
   it('goes down as well as up', () => {
-    for (const { steps } of migrations) {
-      expect(steps.up).toBeTypeOf('function')
-      expect(steps.down).toBeTypeOf('function')
+    for (const { name, steps } of migrations) {
+      expect(Object.keys(steps), name).toEqual(expect.arrayContaining(['up', 'down']))
     }
   })
 })

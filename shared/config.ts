@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { FrontrowError } from './errors.ts'
 
 /** Configuration comes from the environment, is parsed once at the entry, and is handed on as plain values. */
-const whole = (min: number, max: number): z.ZodCoercedNumber<unknown> =>
-  z.coerce.number().int().min(min).max(max)
+const whole = (min: number, max: number): z.ZodCoercedNumber => z.coerce.number().int().min(min).max(max)
 
 const urlOf = (...schemes: string[]): z.ZodString =>
   z.string().refine((text) => URL.canParse(text) && schemes.includes(new URL(text).protocol.slice(0, -1)), {

@@ -71,9 +71,9 @@ export async function readBookedSeats(
   performanceId: string,
   sectionId: string,
 ): Promise<Map<string, string>> {
-  const rows = (await trx('booked_seats')
+  const rows = await trx('booked_seats')
     .where({ slot: slotOf(performanceId), performance_id: performanceId, section_id: sectionId })
-    .select('seat_id', 'request_id')) as { seat_id: string; request_id: string }[]
+    .select<{ seat_id: string; request_id: string }[]>('seat_id', 'request_id')
   return new Map(rows.map((row) => [row.seat_id, row.request_id]))
 }
 
@@ -136,6 +136,12 @@ export async function readSectionVersions(
   )
 }
 
+interface Counted {
+  places: number
+  decisions: number
+  newest: number | null
+}
+
 /** Whether the sequences of the partitions that decide these sections are whole. */
 export async function checkSequences(
   trx: Knex,
@@ -150,19 +156,15 @@ export async function checkSequences(
   const { shard } = partitionOf(topology, performanceId, '')
   const findings: Finding[] = []
   for (const number of numbers) {
-    const partition = (await trx('partitions')
+    const partition = await trx('partitions')
       .where({ slot: firstSlotOfShard(topology, shard), topology_version: topology.version, number })
-      .first('sequence')) as { sequence: number } | undefined
-    const [counted] = (await trx('decisions')
+      .first<{ sequence: number } | undefined>('sequence')
+    const [counted] = await trx('decisions')
       .where({ shard, partition_number: number })
       .andWhere('sequence', '>', base)
-      .select(
+      .select<Counted[]>(
         trx.raw('COUNT(DISTINCT sequence) AS places, COUNT(*) AS decisions, MAX(sequence) AS newest'),
-      )) as {
-      places: number
-      decisions: number
-      newest: number | null
-    }[]
+      )
     const newest = counted?.newest ?? base
     const expected = partition?.sequence ?? base
     if (newest !== expected || counted?.places !== newest - base || counted.places !== counted.decisions) {

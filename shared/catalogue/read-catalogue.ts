@@ -53,8 +53,11 @@ const summaryColumns = {
   saleClosesAtMs: 'v.sale_closes_at_ms',
 }
 
-function summaries(knex: Knex): Knex.QueryBuilder {
-  return knex('performances as p')
+function summaries(
+  knex: Knex,
+  performances: string | Knex.QueryBuilder = 'performances as p',
+): Knex.QueryBuilder {
+  return knex(performances)
     .join('events as e', 'e.event_id', 'p.event_id')
     .join('performance_versions as v', (join) =>
       join
@@ -95,11 +98,14 @@ export async function listPerformances(
   knex: Knex,
   page: { readonly limit: number; readonly after?: string | undefined },
 ): Promise<{ performances: PerformanceSummary[]; next?: string }> {
-  const query = summaries(knex)
-    .orderBy('p.performance_id')
+  // The page is cut before it is joined: else every performance may be joined and sorted for each page.
+  const cut = knex('performances')
+    .orderBy('performance_id')
     .limit(page.limit + 1)
-  if (page.after !== undefined) void query.where('p.performance_id', '>', page.after)
-  const rows = (await query) as SummaryRow[]
+    .modify((query) => {
+      if (page.after !== undefined) void query.where('performance_id', '>', page.after)
+    })
+  const rows = (await summaries(knex, cut.as('p')).orderBy('p.performance_id')) as SummaryRow[]
   const performances = rows.slice(0, page.limit).map(summaryOf)
   const last = performances.at(-1)
   return rows.length > page.limit && last !== undefined ? { performances, next: last.id } : { performances }
@@ -118,7 +124,7 @@ export async function getPerformance(
     .where(keyOf(performanceId))
     .modify(inVersion('sections', row.version))
     .orderBy('position')
-    .select<{ id: string; name: string; kind: string }[]>({ id: 'section_id', name: 'name', kind: 'kind' })
+    .select<{ id: string; name: string; kind: string }[]>('section_id as id', 'name', 'kind')
   const counts = (await knex('seats')
     .where(keyOf(performanceId))
     .modify(inVersion('seats', row.version))

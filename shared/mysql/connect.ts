@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import knex, { type Knex } from 'knex'
 import type { Connection } from 'mysql2'
 import type { MysqlConfig } from '../config.ts'
@@ -95,5 +96,5 @@ export function knexConfig(config: MysqlConfig, role: MysqlRole, maxConnections:
 
 /** mysql2 has the socket, its types do not. */
 interface SocketHolder {
-  readonly stream: import('node:net').Socket
+  readonly stream: Socket
 }

@@ -40,6 +40,8 @@ interface DriverError {
 
 /** A lost connection may come without any code (mysql2 reports a socket's own error as it is): it is `retry`. */
 export function classifyMysqlError(error: unknown): MysqlFailure {
+  // Not the database's doing but a fault in building the statement, which no retry mends.
+  if (error instanceof TypeError || error instanceof RangeError) return 'data'
   const { errno, code, sqlState } = error as DriverError
   if (errno === DUPLICATE_KEY) return 'duplicate'
   if (String(errno) in retryableMysqlErrors || String(code) in retryableMysqlErrors) return 'retry'

@@ -23,10 +23,10 @@ describe('a catalogue that changes under a sale', () => {
 
   it('sells what a PUT adds, while its sections are being booked', async () => {
     await world.putPerformance('extended', { seats: 10 })
-    let stop = false
+    const sale = { on: true }
     const outcomes: unknown[] = []
     const selling = (async () => {
-      for (let i = 1; !stop; i++) outcomes.push((await book('extended', 'A', `1-${i}`))['status'])
+      for (let i = 1; sale.on; i++) outcomes.push((await book('extended', 'A', `1-${i}`))['status'])
     })()
     for (let seats = 20; seats <= 100; seats += 20) {
       expect(await world.putPerformance('extended', { seats, sections: ['A', 'B'] })).toMatchObject({
@@ -34,7 +34,7 @@ describe('a catalogue that changes under a sale', () => {
       })
       expect(await book('extended', 'B', `1-${seats}`)).toMatchObject({ status: 'CONFIRMED' })
     }
-    stop = true
+    sale.on = false
     await selling
     expect(outcomes.length).toBeGreaterThan(0)
     expect(outcomes.filter((status) => status !== 'CONFIRMED')).toEqual([])

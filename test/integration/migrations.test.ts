@@ -37,7 +37,7 @@ async function tables(): Promise<string[]> {
     .knex('information_schema.tables')
     .whereRaw('table_schema = DATABASE()')
     // MySQL answers with names of columns in capitals, MariaDB in small letters.
-    .select<{ name: string }[]>({ name: 'table_name' })
+    .select<{ name: string }[]>('table_name as name')
   return found
     .map(({ name }) => name)
     .filter((name) => !name.startsWith('knex_'))

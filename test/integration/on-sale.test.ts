@@ -8,7 +8,7 @@ const ROWS = 4
 const SEATS_PER_ROW = 10
 
 let world: World
-let servers: FunctionServer[]
+let servers: [FunctionServer, FunctionServer]
 
 beforeAll(async () => {
   world = await World.create()
@@ -36,8 +36,8 @@ async function askForEverythingAtOnce(): Promise<Asked[]> {
       const seatId = `${Math.floor(place / SEATS_PER_ROW) + 1}-${(place % SEATS_PER_ROW) + 1}`
       const customer = `customer-${i}`
       const wish = { performanceId: 'premiere', sectionId, seatIds: [seatId] }
-      const answered = await servers[i % 2]?.book(customer, wish)
-      if (answered?.status !== 202) throw new Error(`not accepted: ${answered?.status} ${answered?.text}`)
+      const answered = await (i % 2 === 0 ? servers[0] : servers[1]).book(customer, wish)
+      if (answered.status !== 202) throw new Error(`not accepted: ${answered.status} ${answered.text}`)
       return { customer, sectionId, seatId, requestId: requestIdOf(answered) }
     }),
   )
@@ -52,16 +52,15 @@ it(
 
     const outcomes = new Map<string, { status: unknown; requestedAt: string }>()
     for (const { customer, requestId } of asked) {
-      const body = await outcomeOf(servers[0] as FunctionServer, customer, requestId)
+      const body = await outcomeOf(servers[0], customer, requestId)
       outcomes.set(requestId, { status: body['status'], requestedAt: String(body['requestedAt']) })
     }
     expect(outcomes.size).toBe(CUSTOMERS)
 
     // When each was accepted, to the microsecond, as the entry carried it.
-    const rows = (await world.knex('decisions').select('request_id', 'requested_at_us')) as {
-      request_id: string
-      requested_at_us: number
-    }[]
+    const rows = await world
+      .knex('decisions')
+      .select<{ request_id: string; requested_at_us: number }[]>('request_id', 'requested_at_us')
     const acceptedAt = new Map(rows.map((row) => [row.request_id, row.requested_at_us]))
     const bySeat = new Map<string, Asked[]>()
     for (const each of asked) {

@@ -40,7 +40,7 @@ describe('what cannot be decided', () => {
       ...changes,
     }).flat()
   const deadLetters = async (): Promise<number> => {
-    const [row] = (await world.knex('dead_letters').count({ n: '*' })) as { n: number }[]
+    const [row] = await world.knex('dead_letters').count<{ n: number }[]>({ n: '*' })
     return row?.n ?? 0
   }
 

@@ -23,9 +23,9 @@ describe('a second consumer', () => {
     await world.putPerformance('hamlet', { sections: ['A', 'B', 'C', 'D'], rows: 10, seats: 40 })
     const first = await world.startConsumer()
     const accepted: { customer: string; requestId: string }[] = []
-    let stop = false
+    const sale = { on: true }
     const load = (async () => {
-      for (let i = 0; !stop; i++) {
+      for (let i = 0; sale.on; i++) {
         const wish = {
           performanceId: 'hamlet',
           sectionId: 'ABCD'[i % 4] ?? 'A',
@@ -39,7 +39,7 @@ describe('a second consumer', () => {
     await until(async () => (await first.consumer.readiness()).owned < 64)
     const before = accepted.length
     await until(() => accepted.length > before + 200)
-    stop = true
+    sale.on = false
     await load
     await world.settled()
     for (const { customer, requestId } of accepted) {
@@ -173,6 +173,47 @@ describe('the fence', () => {
     expect(await world.knex('booked_seats').pluck('seat_id')).toEqual(['1-1'])
   })
 
+  it('reaches every row that it locks by primary key, however small the table', async () => {
+    const [one = '', two = ''] = neighbours(world)
+    await world.putPerformance(one)
+    await world.putPerformance(two)
+    const epochs = [(await claim(one, 'me')) ?? 0, (await claim(two, 'me')) ?? 0] as const
+    const both = (key: string, before: number): Batch => {
+      const [a, b] = [
+        batchOf(world, one, key, epochs[0], before),
+        batchOf(world, two, key, epochs[1], before),
+      ]
+      return {
+        ...a,
+        decided: [...a.decided, ...b.decided],
+        stakes: new Map([...a.stakes, ...b.stakes]),
+        versions: [...a.versions, ...b.versions],
+        taken: [...a.taken, ...b.taken],
+      }
+    }
+    expect(await commit(both('1', 0), one)).toMatchObject({ kind: 'committed' })
+    const statements: { sql: string; bindings: unknown[] }[] = []
+    const listen = (query: { sql: string; bindings: unknown[] }): void => {
+      if (query.sql.includes('STRAIGHT_JOIN')) statements.push(query)
+    }
+    world.knex.on('query', listen)
+    expect(await commit({ ...both('2', 1), freed: both('1', 0).taken }, one)).toMatchObject({
+      kind: 'committed',
+    })
+    await claimPartitions(world.knex, shardKeyOf(one), [0, 1, 2], { owner: 'me', generation: 0, nowMs: 1 })
+    world.knex.off('query', listen)
+    expect(statements.length).toBeGreaterThanOrEqual(6)
+    for (const { sql, bindings } of statements) {
+      const [plan] = (await world.knex.raw(`EXPLAIN ${sql}`, bindings as never)) as [
+        Record<string, unknown>[],
+      ]
+      const locked = plan.filter(
+        ({ table }) => typeof table === 'string' && table.length === 1 && table !== 'w',
+      )
+      expect(locked.map(({ type, key }) => ({ type, key }))).toEqual([{ type: 'eq_ref', key: 'PRIMARY' }])
+    }
+  })
+
   it('never makes a batch wait for a batch of other partitions, on an empty table or a full one', async () => {
     // Two performances of one shard, whose section A lies in different partitions.
     const [one = '', two = ''] = neighbours(world)
@@ -183,9 +224,9 @@ describe('the fence', () => {
     try {
       for (let round = 0; round < 3; round++) {
         // Hold every lock of a batch of `one` open, freeing and taking seats, while `two` commits the like.
-        const held = batchOf(world, one, String(round + 1), epochs[one] ?? 0, round)
+        const held = freeing(batchOf(world, one, String(round + 1), epochs[one] ?? 0, round), one, round)
         const inside = await holdOpen(slow, held)
-        const other = batchOf(world, two, String(round + 1), epochs[two] ?? 0, round)
+        const other = freeing(batchOf(world, two, String(round + 1), epochs[two] ?? 0, round), two, round)
         const started = performance.now()
         expect(await commit(other, two)).toMatchObject({ kind: 'committed' })
         expect(performance.now() - started).toBeLessThan(1_000)
@@ -193,6 +234,11 @@ describe('the fence', () => {
       }
     } finally {
       await slow.destroy()
+    }
+
+    /** Besides what the batch takes, it frees what the round before took. */
+    function freeing(batch: Batch, performanceId: string, round: number): Batch {
+      return { ...batch, freed: round === 0 ? [] : batchOf(world, performanceId, String(round), 1, 0).taken }
     }
 
     /** Runs a batch's transaction up to its COMMIT, and stops there. */
@@ -206,7 +252,7 @@ describe('the fence', () => {
           if (property !== 'transaction') return Reflect.get(target, property, receiver) as unknown
           return (work: Parameters<typeof knex.transaction>[0]) =>
             target.transaction(async (trx) => {
-              const result = (await work(trx)) as unknown
+              const result: unknown = await work(trx)
               reached()
               await gate
               return result
