@@ -22,7 +22,7 @@ const sessionSettings: Record<MysqlRole, string> = {
   commit:
     `SET SESSION wait_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, net_read_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, ` +
     `net_write_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, innodb_lock_wait_timeout = 3`,
-  read: 'SET SESSION innodb_lock_wait_timeout = 10',
+  read: 'SET SESSION innodb_lock_wait_timeout = 4',
 }
 
 /**
