@@ -7,7 +7,7 @@ import type { Batch, DeadLetter, DecisionRecord, PerformanceVersion, SeatRow } f
 import { deadLetterBody, deadLetterDigest } from './parse-entry.ts'
 
 /** The statement at which a transaction failed; for a duplicate key it tells which key. */
-export type CommitStep =
+type CommitStep =
   | 'begin'
   | 'epochs'
   | 'versions'

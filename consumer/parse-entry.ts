@@ -24,7 +24,7 @@ export interface Malformed {
   readonly names: NamedRequest | undefined
 }
 
-export type NamedRequest = z.infer<typeof namedRequestSchema>
+type NamedRequest = z.infer<typeof namedRequestSchema>
 
 export type ParsedEntry =
   | { readonly kind: 'command'; readonly entry: Entry; readonly command: Command }

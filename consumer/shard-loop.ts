@@ -18,7 +18,7 @@ import type { SectionState } from './section-state.ts'
 import type { ReadRequest } from './shard-reader.ts'
 
 /** What names a command. */
-export interface NamedCommand {
+interface NamedCommand {
   readonly kind: string
   readonly requestId: string
 }
@@ -50,6 +50,8 @@ export interface ShardLoopPorts {
 }
 
 const STANDBY_MS = 200
+/** Reads in a row that found nothing, after which an owner looks whether it still is one: every two seconds or so. */
+const IDLE_ROUNDS = 4
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 2_000
 
@@ -91,6 +93,7 @@ export class ShardLoop {
   /** Entries of a batch; halved while a batch cannot be committed, doubled with each that can. */
   private limit: number
   private backoffMs = FIRST_BACKOFF_MS
+  private idleRounds = 0
   private stopping = false
   /** When the loop last got anywhere; readiness and, later, heartbeats look at it. */
   private progress = 0
@@ -153,11 +156,21 @@ export class ShardLoop {
     const fresh = await this.readFresh(blockMs)
     if (fresh.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
+      else await this.idle()
       return
     }
+    this.idleRounds = 0
     const batch = await this.prepare(fresh)
     if (this.committing !== undefined && !(await this.finishCommit())) return
     this.startCommit(batch, fresh)
+  }
+
+  /** An owner with nothing to do would never notice that somebody else has claimed: it asks now and then. */
+  private async idle(): Promise<void> {
+    this.idleRounds += 1
+    if (this.idleRounds < IDLE_ROUNDS) return
+    this.idleRounds = 0
+    await this.recover()
   }
 
   private async readFresh(blockMs: number): Promise<ParsedEntry[]> {

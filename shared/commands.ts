@@ -36,7 +36,6 @@ export const commandSchema = z.discriminatedUnion('kind', [bookSchema, cancelSch
 export type Command = z.infer<typeof commandSchema>
 export type BookCommand = z.infer<typeof bookSchema>
 export type CancelCommand = z.infer<typeof cancelSchema>
-export type CommandKind = Command['kind']
 
 /** Each command has an id of its own: a `book` has the request's, others add their kind. */
 export function commandId(command: { readonly kind: string; readonly requestId: string }): string {

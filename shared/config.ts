@@ -12,7 +12,7 @@ const urlOf = (...schemes: string[]): z.ZodString =>
 const DAY_MS = 86_400_000
 
 /** Settings that functions and consumers share. The README's table says what each means. */
-export const commonSettings = {
+const commonSettings = {
   REDIS_URL: urlOf('redis', 'rediss'),
   REDIS_TLS_CA_FILE: z.string().optional(),
   REDIS_KEY_PREFIX: z
@@ -29,7 +29,7 @@ export const commonSettings = {
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 }
 
-export const functionSettings = {
+const functionSettings = {
   ...commonSettings,
   HOST: z.string().default('127.0.0.1'),
   PORT: whole(0, 65_535).default(8080),
@@ -42,7 +42,7 @@ export const functionSettings = {
   RATE_WINDOW_MS: whole(100, 3_600_000).default(10_000),
 }
 
-export const consumerSettings = {
+const consumerSettings = {
   ...commonSettings,
   HOST: z.string().default('127.0.0.1'),
   CONSUMER_PORT: whole(0, 65_535).default(8090),

@@ -2,7 +2,7 @@
  * What can go wrong in Frontrow itself, as a closed set. Refusals that are part of the service (a seat
  * is taken, a rate is exceeded) are values, not errors.
  */
-export const errorCodes = {
+const errorCodes = {
   CONFIG_INVALID: { retryable: false },
   TOPOLOGY_DIFFERS: { retryable: false },
   TOPOLOGY_UNKNOWN: { retryable: true },

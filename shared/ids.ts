@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const MAX_ID_LENGTH = 64
 
 /** Seats that one request may ask for. */
-export const MAX_SEATS_PER_REQUEST = 10
+const MAX_SEATS_PER_REQUEST = 10
 
 /** Id of an event, performance, section, row or seat: case-sensitive, safe in a URL and in a Redis key. */
 export const idSchema = z

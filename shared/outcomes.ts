@@ -8,7 +8,7 @@ export type Status = z.infer<typeof statusSchema>
 /** Statuses that a decision can give. */
 export type DecidedStatus = Exclude<Status, 'PENDING'>
 
-export const rejectionCodes = [
+const rejectionCodes = [
   'SEAT_TAKEN',
   'UNKNOWN_PERFORMANCE',
   'UNKNOWN_SECTION',
@@ -19,9 +19,9 @@ export const rejectionCodes = [
 ] as const
 
 /** Why a cancel left a confirmed booking as it was. */
-export const cancelRefusalCodes = ['PERFORMANCE_STARTED'] as const
+const cancelRefusalCodes = ['PERFORMANCE_STARTED'] as const
 
-export const reasonSchema = z.object({
+const reasonSchema = z.object({
   code: z.enum([...rejectionCodes, ...cancelRefusalCodes]),
   /** The seats it is about, where it is about seats. */
   seatIds: z.array(idSchema).optional(),

@@ -6,8 +6,8 @@ import { firstSequence, firstSlotOfShard, type Topology } from './placement.ts'
 import { redisKeys, topologyMark } from './redis/keys.ts'
 
 /** The topology of a new deployment that is told nothing else. */
-export const DEFAULT_SHARDS = 4
-export const DEFAULT_PARTITIONS_PER_SHARD = 16
+const DEFAULT_SHARDS = 4
+const DEFAULT_PARTITIONS_PER_SHARD = 16
 
 interface TopologyRow {
   readonly version: number

@@ -58,7 +58,6 @@ export async function curlLine(root: string, api: string, token: string): Promis
     `-H 'Authorization: Bearer ${token}'`,
     `-H 'Idempotency-Key: ${randomUUID()}'`,
     `-H 'Content-Type: application/json'`,
-    `-H 'Prefer: wait=5'`,
     `-d '${JSON.stringify(place)}'`,
   ].join(' ')
 }

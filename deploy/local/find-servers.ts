@@ -4,7 +4,7 @@ import type { FindOptions, FoundServer } from './found-server.ts'
 import { givenDatabase, givenRedis } from './given-servers.ts'
 import { canInstall, installServers } from './install-packages.ts'
 import { findMysql, startMysql } from './mysql-server.ts'
-import type { PrivateServer } from './private-server.ts'
+import { stopLeftover, type PrivateServer } from './private-server.ts'
 import { findRedis, startRedis } from './redis-server.ts'
 import { messageOf, SetupError } from './setup-error.ts'
 
@@ -27,6 +27,8 @@ type Source = (kind: Kind) => Promise<FoundServer | undefined>
  * @throws SetupError with the choices, if there are none
  */
 export async function findServers(options: FindOptions): Promise<Servers> {
+  // Before a choice is made: the choice may fall elsewhere this time.
+  for (const kind of ['redis', 'mysql']) await stopLeftover(join(options.dataDir, kind))
   const sources = [given(options), await docker(options), ofThisMachine(options)]
   const redis = await firstOf('redis', sources)
   try {

@@ -138,7 +138,7 @@ function readNote(dir: string): Note | undefined {
 }
 
 /** Ends the server that a killed supervisor left behind on a folder: two on the same data would ruin it. */
-async function stopLeftover(dir: string): Promise<void> {
+export async function stopLeftover(dir: string): Promise<void> {
   const note = readNote(dir)
   if (note === undefined) return
   await endStranger(note.pid, [dir, `127.0.0.1:${note.port}`], { graceMs: 20_000 })

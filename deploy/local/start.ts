@@ -245,7 +245,7 @@ function welcome({ api, consumers, servers, curl }: Welcome): string {
   return `
 Frontrow is running.
 
-  API        ${api}  (documentation: ${api}/docs)
+  API        ${api}
   consumers  ${consumers.join(', ')}
   servers    ${servers}
   tokens     .local/runtime.json

@@ -13,7 +13,7 @@ import type { MysqlConfig } from '../config.ts'
 export type MysqlRole = 'commit' | 'read'
 
 /** Seconds after which the server ends a silent `commit` session and rolls back what it held. */
-export const COMMIT_SESSION_TIMEOUT_SECONDS = 5
+const COMMIT_SESSION_TIMEOUT_SECONDS = 5
 
 /** Milliseconds without a byte after which the client gives a connection up (a network that went silent). */
 const SOCKET_SILENCE_MS: Record<MysqlRole, number> = { commit: 8_000, read: 5_000 }

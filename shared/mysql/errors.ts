@@ -9,7 +9,7 @@ export type MysqlFailure = 'retry' | 'duplicate' | 'data'
 const DUPLICATE_KEY = 1062
 
 /** Codes whose cause passes. What is in no table counts as `retry` too: a server's trouble must not cost a request. */
-export const retryableMysqlErrors: Readonly<Record<string, string>> = {
+const retryableMysqlErrors: Readonly<Record<string, string>> = {
   1213: 'deadlock: this transaction was the victim',
   1205: 'lock wait timed out',
   1020: 'record has changed since last read (MariaDB, under its snapshot checks)',
