@@ -165,8 +165,8 @@ async function advanceSequences(trx: Knex.Transaction, batch: Batch, shard: Shar
   )
 }
 
-/** Rows that one INSERT carries at most: keeps a statement under the smallest usual `max_allowed_packet`. */
-const ROWS_PER_INSERT = 1_000
+/** Rows that one statement carries at most: keeps it under the smallest usual `max_allowed_packet`. */
+const ROWS_PER_STATEMENT = 1_000
 
 async function insertRows(
   trx: Knex.Transaction,
@@ -174,9 +174,9 @@ async function insertRows(
   rows: readonly (readonly unknown[])[],
   tail = '',
 ): Promise<void> {
-  for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
+  for (let from = 0; from < rows.length; from += ROWS_PER_STATEMENT) {
     // mysql2 expands a list of lists into rows; the query builder does the same at several times the cost.
-    await trx.raw(`${head} VALUES ? ${tail}`, [rows.slice(from, from + ROWS_PER_INSERT)] as never)
+    await trx.raw(`${head} VALUES ? ${tail}`, [rows.slice(from, from + ROWS_PER_STATEMENT)] as never)
   }
 }
 
@@ -228,12 +228,19 @@ const seatKey = (row: SeatRow): string =>
   `${String(row.slot).padStart(5, '0')}/${row.performanceId}/${row.sectionId}/${row.seatId}`
 
 async function freeSeats(trx: Knex.Transaction, freed: readonly SeatRow[]): Promise<void> {
-  if (freed.length === 0) return
+  const sorted = [...freed].sort(byKey(seatKey))
+  let deleted = 0
+  for (let from = 0; from < sorted.length; from += ROWS_PER_STATEMENT) {
+    deleted += await deleteSeats(trx, sorted.slice(from, from + ROWS_PER_STATEMENT))
+  }
+  if (deleted !== freed.length) throw new Abort({ kind: 'wrong-memory', step: 'free-seats' })
+}
+
+/** A DELETE counts what it deleted, unlike INSERT and UPDATE, whose counts depend on client flags. */
+async function deleteSeats(trx: Knex.Transaction, seats: readonly SeatRow[]): Promise<number> {
   const rows = rowList(
     ['slot', 'performance_id', 'section_id', 'seat_id', 'request_id'],
-    [...freed]
-      .sort(byKey(seatKey))
-      .map((row) => [row.slot, row.performanceId, row.sectionId, row.seatId, row.requestId]),
+    seats.map((row) => [row.slot, row.performanceId, row.sectionId, row.seatId, row.requestId]),
   )
   const [result] = (await trx.raw(
     `DELETE b FROM ${rows.sql} AS w STRAIGHT_JOIN booked_seats AS b FORCE INDEX (PRIMARY)
@@ -241,8 +248,7 @@ async function freeSeats(trx: Knex.Transaction, freed: readonly SeatRow[]): Prom
          AND b.seat_id = w.seat_id AND b.request_id = w.request_id`,
     [...rows.bindings],
   )) as [{ affectedRows: number }]
-  // A DELETE counts what it deleted, unlike INSERT and UPDATE, whose counts depend on client flags.
-  if (result.affectedRows !== freed.length) throw new Abort({ kind: 'wrong-memory', step: 'free-seats' })
+  return result.affectedRows
 }
 
 async function takeSeats(trx: Knex.Transaction, taken: readonly SeatRow[]): Promise<void> {

@@ -11,8 +11,10 @@ import {
   type Stake,
   type StoredDecision,
 } from './decide-batch.ts'
+import { InFlight } from './in-flight.ts'
 import type { ConsumerMetrics } from './metrics.ts'
-import { parseEntry, rawIdentity, type Entry, type ParsedEntry } from './parse-entry.ts'
+import { parseEntry, type Entry, type ParsedEntry } from './parse-entry.ts'
+import { reportCommitted, reportNotCommitted } from './report-batch.ts'
 import type { SectionKey, SectionMemory } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
 import type { ReadRequest } from './shard-reader.ts'
@@ -83,10 +85,7 @@ export class ShardLoop {
   private ahead = new Map<number, Stake>()
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
-  /** Names of entries between reading and settling. */
-  private readonly inFlight = new Map<string, number>()
-  /** How many of them each partition has. */
-  private readonly inFlightOf = new Map<number, number>()
+  private readonly inFlight = new InFlight()
   private readonly poison = new Map<string, Poison>()
   /** Ask MySQL for repeats before deciding the next batch. */
   private suspectRepeats = true
@@ -175,10 +174,10 @@ export class ShardLoop {
 
   private async readFresh(blockMs: number): Promise<ParsedEntry[]> {
     const fresh: ParsedEntry[] = []
-    const inFlight = Math.max(0, ...this.inFlightOf.values())
+    const inFlight = this.inFlight.mostOfOnePartition
     await this.ports.read({ partitions: this.owned, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
-      if (this.inFlight.has(nameOf(parsed))) return false
+      if (this.inFlight.has(parsed)) return false
       fresh.push(parsed)
       return true
     })
@@ -219,30 +218,12 @@ export class ShardLoop {
   }
 
   private startCommit(batch: Batch, entries: readonly ParsedEntry[]): void {
-    const ids = entries.map(nameOf)
-    entries.forEach((parsed, i) => {
-      this.addInFlight(ids[i] ?? '', partitionOfEntry(parsed))
-    })
+    const ids = this.inFlight.add(entries)
     const needsTransaction = batch.decided.length > 0 || batch.deadLetters.length > 0
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
     const result = needsTransaction ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
     this.committing = { batch, ids, entries: entries.length, decidedAtMs, result }
-  }
-
-  private addInFlight(id: string, partition: number): void {
-    if (this.inFlight.has(id)) return
-    this.inFlight.set(id, partition)
-    this.inFlightOf.set(partition, (this.inFlightOf.get(partition) ?? 0) + 1)
-  }
-
-  private removeInFlight(ids: readonly string[]): void {
-    for (const id of ids) {
-      const partition = this.inFlight.get(id)
-      if (partition === undefined) continue
-      this.inFlight.delete(id)
-      this.inFlightOf.set(partition, (this.inFlightOf.get(partition) ?? 1) - 1)
-    }
   }
 
   /** Waits for the batch that is committing. False: it did not commit, and all that was decided ahead is gone. */
@@ -268,7 +249,7 @@ export class ShardLoop {
     this.backoffMs = FIRST_BACKOFF_MS
     this.limit = Math.min(this.limit * 2, this.ports.maxBatch)
     this.suspectRepeats = false
-    this.countCommitted(batch, refused)
+    reportCommitted(batch, refused, this.ports)
     for (const { record } of batch.decided) this.poison.delete(commandId({ ...record, kind: record.command }))
     for (const { command } of batch.buried) this.poison.delete(commandId(command))
   }
@@ -288,13 +269,13 @@ export class ShardLoop {
         },
       )
       .finally(() => {
-        this.removeInFlight(committing.ids)
+        this.inFlight.remove(committing.ids)
       })
   }
 
   private async afterFailedCommit(failed: Committing, result: CommitResult): Promise<void> {
-    this.removeInFlight(failed.ids)
-    this.countFailed(result)
+    this.inFlight.remove(failed.ids)
+    reportNotCommitted(result, this.ports)
     switch (result.kind) {
       case 'committed':
       case 'refused':
@@ -395,55 +376,4 @@ export class ShardLoop {
     const names = new Set(batch.decided.map(({ record }) => `${record.performanceId}/${record.sectionId}`))
     this.ports.memory.drop((key: SectionKey) => names.has(`${key.performanceId}/${key.sectionId}`))
   }
-
-  private countCommitted(batch: Batch, refused: ReadonlySet<number>): void {
-    const { metrics, log, shard } = this.ports
-    for (const { record } of batch.decided) {
-      if (refused.has(record.partition)) continue
-      metrics.decisions.inc({ command: record.command, status: record.status ?? 'UNCHANGED' })
-    }
-    for (const { command, stored } of batch.repeats) {
-      const conflict =
-        stored.customerId !== command.customerId ||
-        (command.kind === 'book' && stored.fingerprint !== command.fingerprint)
-      metrics.repeats.inc({ kind: conflict ? 'conflict' : 'repeat' })
-      log.info({ shard, requestId: command.requestId, command: command.kind, conflict }, 'decided before')
-    }
-    metrics.repeats.inc({ kind: 'echo' }, batch.echoes.length)
-    metrics.strays.inc(batch.strays.length)
-    metrics.deadLetters.inc(batch.deadLetters.length)
-    for (const letter of batch.deadLetters) {
-      log.warn(
-        { shard, requestId: letter.requestId, entryId: letter.entry.id, reason: letter.reason },
-        'dead letter',
-      )
-    }
-  }
-
-  private countFailed(result: CommitResult): void {
-    const { metrics, log, shard } = this.ports
-    if (result.kind === 'failed') {
-      metrics.commitFailures.inc({ step: result.step, failure: result.failure })
-      log.warn({ shard, step: result.step, ...errorFields(result.cause) }, 'commit failed')
-    }
-    if (result.kind === 'wrong-memory') {
-      metrics.wrongMemory.inc({ step: result.step })
-      log.error({ shard, step: result.step }, 'memory and database disagree')
-    }
-    if (result.kind === 'refused' || result.kind === 'committed') {
-      metrics.refused.inc(result.refused.size)
-      log.warn({ shard, partitions: [...result.refused] }, 'commit refused: the epoch is no longer ours')
-    }
-  }
-}
-
-function partitionOfEntry(parsed: ParsedEntry): number {
-  return parsed.kind === 'command' ? parsed.entry.partition : parsed.malformed.entry.partition
-}
-
-/** Names what an entry is, not where it lies: ids come again after a failover. */
-function nameOf(parsed: ParsedEntry): string {
-  if (parsed.kind === 'command') return commandId(parsed.command)
-  const { entry } = parsed.malformed
-  return `${entry.partition}:${entry.id}:${rawIdentity(entry.fields)}`
 }

@@ -1,0 +1,48 @@
+import { commandId } from '../shared/commands.ts'
+import { rawIdentity, type ParsedEntry } from './parse-entry.ts'
+
+/**
+ * The entries between reading and settling. Known by what they are, not by where they lie: the ids of a stream come
+ * again after a failover, and one command may lie on it twice.
+ */
+export class InFlight {
+  private readonly partitions = new Map<string, number>()
+  private readonly counts = new Map<number, number>()
+
+  has(parsed: ParsedEntry): boolean {
+    return this.partitions.has(nameOf(parsed))
+  }
+
+  /** @returns the names to hand to `remove` */
+  add(entries: readonly ParsedEntry[]): string[] {
+    return entries.map((parsed) => {
+      const name = nameOf(parsed)
+      if (!this.partitions.has(name)) {
+        const { partition } = parsed.kind === 'command' ? parsed.entry : parsed.malformed.entry
+        this.partitions.set(name, partition)
+        this.counts.set(partition, (this.counts.get(partition) ?? 0) + 1)
+      }
+      return name
+    })
+  }
+
+  remove(names: readonly string[]): void {
+    for (const name of names) {
+      const partition = this.partitions.get(name)
+      if (partition === undefined) continue
+      this.partitions.delete(name)
+      this.counts.set(partition, (this.counts.get(partition) ?? 1) - 1)
+    }
+  }
+
+  /** Entries of the partition that has most of them: so many, at most, does a reading from the start meet first. */
+  get mostOfOnePartition(): number {
+    return Math.max(0, ...this.counts.values())
+  }
+}
+
+function nameOf(parsed: ParsedEntry): string {
+  if (parsed.kind === 'command') return commandId(parsed.command)
+  const { entry } = parsed.malformed
+  return `${entry.partition}:${entry.id}:${rawIdentity(entry.fields)}`
+}
