@@ -52,18 +52,22 @@ export async function lockPartitions(
  * Makes this consumer the owner of partitions: raises their epochs, so that whoever owned them before can commit
  * no more. Takes what is free first, then waits for batches in flight.
  *
- * @returns what is owned now, by partition number; without those that a newer generation has given away
+ * @param onClaimed is told at once of each part that is owned from now on, by partition number: what was claimed is
+ *   fenced, and waits for nobody. Partitions that a newer generation has given away are not among them.
+ * @throws if the database fails; what was claimed until then stays claimed
  */
 export async function claimPartitions(
   knex: Knex,
   shard: ShardKey,
   numbers: readonly number[],
   claim: Claim,
-): Promise<Map<number, Stake>> {
+  onClaimed: (stakes: ReadonlyMap<number, Stake>) => void,
+): Promise<void> {
   const free = await claimOnce(knex, shard, numbers, claim, true)
+  onClaimed(free.stakes)
   const rest = numbers.filter((number) => !free.seen.has(number))
-  const waited = await claimOnce(knex, shard, rest, claim, false)
-  return new Map([...free.stakes, ...waited.stakes])
+  if (rest.length === 0) return
+  onClaimed((await claimOnce(knex, shard, rest, claim, false)).stakes)
 }
 
 async function claimOnce(

@@ -38,6 +38,8 @@ export interface ConsumerReadiness {
   readonly owned: number
   readonly redis: boolean
   readonly mysql: boolean
+  /** Milliseconds since the slowest of its loops last got round. */
+  readonly standstillMs: number
 }
 
 interface Shard {
@@ -49,6 +51,8 @@ interface Shard {
 
 /** Waits between attempts to reach a database that is not there. */
 const START_RETRY_MS = 500
+
+const monotonicMs = (): number => performance.now()
 
 /** One consumer: a loop for each shard, and what they share. */
 export class Consumer {
@@ -64,8 +68,8 @@ export class Consumer {
   private readonly stopping = new AbortController()
   private state: ConsumerState = 'starting'
   private shards: readonly Shard[] = []
+  private readonly memories: SectionMemory[] = []
   private stopWatching: () => void = () => undefined
-  private finished: Promise<void> = Promise.resolve()
 
   constructor(config: ConsumerConfig, log: Log, metrics: ConsumerMetrics) {
     this.config = config
@@ -99,12 +103,12 @@ export class Consumer {
       owned: () => this.shards.map(({ number, loop }) => ({ shard: number, partitions: loop.owned })),
     })
     this.enter('claiming')
-    await Promise.all(this.shards.map((shard) => this.claim(shard, topology)))
-    this.enter('running')
-    this.showOwned()
     void this.sayDurabilityGaps()
-    this.finished = Promise.all(this.shards.map(({ loop }) => loop.run())).then(() => undefined)
-    await this.finished
+    // Each shard for itself: what is claimed is fenced from its former owner, and must not wait for the rest.
+    const loops = this.shards.map(({ loop }) => loop.run())
+    await Promise.all(this.shards.map((shard) => this.claim(shard, topology)))
+    if (!this.isStopped()) this.enter('running')
+    await Promise.all(loops)
     await this.close()
   }
 
@@ -124,6 +128,7 @@ export class Consumer {
       state: this.state,
       owned: this.owned,
       redis: this.redis.status === 'ready',
+      standstillMs: Math.round(Math.max(0, ...this.shards.map(({ loop }) => loop.standstillMs))),
       mysql: await this.reads.raw('SELECT 1').then(
         () => true,
         () => false,
@@ -154,15 +159,17 @@ export class Consumer {
     const reader = new ShardReader(
       connection,
       (partition) => keys.stream({ shard: number, number: partition }),
-      Date.now,
+      monotonicMs,
     )
     const { outcomeTtlMs, recordTtlMs } = config
+    const memory = new SectionMemory(sectionLoader(reads), Math.ceil(config.memorySeats / topology.shards))
+    this.memories.push(memory)
     const loop = new ShardLoop({
       topology,
       shard: number,
       shardSlot: key.slot,
       maxBatch: config.maxBatch,
-      memory: new SectionMemory(sectionLoader(reads), Math.ceil(config.memorySeats / topology.shards)),
+      memory,
       log,
       metrics,
       read: (request, offer) => reader.read(request, offer),
@@ -171,6 +178,7 @@ export class Consumer {
       },
       findStored: (commands) => findStored(reads, commands),
       nowMs: Date.now,
+      monotonicMs,
       commit: async (batch, nowMs) => {
         const done = metrics.commitSeconds.startTimer()
         const result = await commitBatch(batch, {
@@ -181,6 +189,7 @@ export class Consumer {
         })
         done()
         metrics.batchEntries.observe(batch.decided.length)
+        metrics.memorySeats.set(this.memories.reduce((sum, { seatCount }) => sum + seatCount, 0))
         return result
       },
       settle: (batch, refused, nowMs) =>
@@ -206,14 +215,14 @@ export class Consumer {
 
   private async claim(shard: Shard, topology: Topology): Promise<void> {
     const numbers = Array.from({ length: topology.partitionsPerShard }, (_, number) => number)
-    const stakes = await this.untilItWorks('claiming partitions', () =>
-      claimPartitions(this.commits, shard.key, numbers, {
-        owner: this.name,
-        generation: 0,
-        nowMs: Date.now(),
-      }),
-    )
-    if (stakes !== undefined) shard.loop.own(stakes)
+    await this.untilItWorks('claiming partitions', async () => {
+      const wanted = numbers.filter((number) => !shard.loop.owned.includes(number))
+      const claim = { owner: this.name, generation: 0, nowMs: Date.now() }
+      await claimPartitions(this.commits, shard.key, wanted, claim, (stakes) => {
+        shard.loop.own(stakes)
+        this.showOwned()
+      })
+    })
   }
 
   private showOwned(): void {
@@ -222,9 +231,11 @@ export class Consumer {
 
   /** Tries until it works or the consumer is stopped; what no retry can mend is thrown. */
   private async untilItWorks<T>(what: string, attempt: () => Promise<T>): Promise<T | undefined> {
-    while (!this.stopping.signal.aborted) {
+    while (!this.isStopped()) {
       try {
-        return await attempt()
+        const result = await attempt()
+        // Stopped in the meantime: whoever asked for it no longer wants it.
+        return this.isStopped() ? undefined : result
       } catch (error) {
         if (error instanceof FrontrowError && !error.retryable) throw error
         this.log.warn(errorFields(error), `${what} failed, will try again`)
@@ -232,6 +243,10 @@ export class Consumer {
       }
     }
     return undefined
+  }
+
+  private isStopped(): boolean {
+    return this.stopping.signal.aborted
   }
 
   private async sleep(ms: number): Promise<void> {

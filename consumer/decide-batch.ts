@@ -121,7 +121,7 @@ export interface BatchContext {
 export function isStray(
   context: Pick<BatchContext, 'topology' | 'shard'>,
   entry: Entry,
-  command: Command,
+  command: Pick<Command, 'performanceId' | 'sectionId'>,
 ): boolean {
   const home = partitionOf(context.topology, command.performanceId, command.sectionId)
   return home.shard !== context.shard || home.number !== entry.partition
@@ -243,6 +243,8 @@ class BatchBuilder {
       command: command.kind,
       reason,
     })
+    // A dead letter is an outcome too: it is written only under an epoch that is still ours.
+    this.placeIn(entry.partition)
     if (storeRejection) this.recordRejection(entry, command, command.requestedAtUs)
     else this.buried.push({ entry, command })
   }
@@ -250,6 +252,7 @@ class BatchBuilder {
   private addMalformed(malformed: Malformed): void {
     const { entry, names } = malformed
     this.malformed.push(malformed)
+    this.placeIn(entry.partition)
     this.deadLetters.push({
       slot: names === undefined ? this.context.shardSlot : slotOf(names.performanceId),
       entry,
@@ -257,7 +260,8 @@ class BatchBuilder {
       command: names?.kind,
       reason: malformed.reason,
     })
-    if (names === undefined || this.seen.has(names.requestId)) return
+    // On a stream that is not its section's it has no place in the section's order, so it cannot be rejected here.
+    if (names === undefined || isStray(this.context, entry, names) || this.seen.has(names.requestId)) return
     if (this.context.storedBefore.has(names.requestId) || this.context.poison.has(names.requestId)) return
     this.seen.add(names.requestId)
     // When it was asked cannot be trusted; the entry's id is near enough for display.
@@ -288,7 +292,14 @@ class BatchBuilder {
 
   /** Gives a decision its place in the order of its partition. */
   private record(entry: Entry, record: Omit<DecisionRecord, 'partition' | 'epoch' | 'sequence'>): void {
-    const partition = entry.partition
+    const { partition } = entry
+    const place = this.placeIn(partition)
+    place.after += 1
+    this.decided.push({ entry, record: { ...record, partition, epoch: place.epoch, sequence: place.after } })
+  }
+
+  /** What the batch writes for a partition, it writes under the partition's epoch. */
+  private placeIn(partition: number): { epoch: number; before: number; after: number } {
     let place = this.places.get(partition)
     if (place === undefined) {
       const stake = this.context.stakes.get(partition)
@@ -296,8 +307,7 @@ class BatchBuilder {
       place = { epoch: stake.epoch, before: stake.sequence, after: stake.sequence }
       this.places.set(partition, place)
     }
-    place.after += 1
-    this.decided.push({ entry, record: { ...record, partition, epoch: place.epoch, sequence: place.after } })
+    return place
   }
 
   private netSeats(): { freed: SeatRow[]; taken: SeatRow[] } {

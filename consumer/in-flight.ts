@@ -42,7 +42,8 @@ export class InFlight {
 }
 
 function nameOf(parsed: ParsedEntry): string {
-  if (parsed.kind === 'command') return commandId(parsed.command)
+  // With its partition: the copy of a stray must not be passed over where it belongs while it is settled where it lay.
+  if (parsed.kind === 'command') return `${parsed.entry.partition}:${commandId(parsed.command)}`
   const { entry } = parsed.malformed
   return `${entry.partition}:${entry.id}:${rawIdentity(entry.fields)}`
 }

@@ -37,6 +37,8 @@ export interface NetSeatChange {
   readonly after: string
 }
 
+const SECTION_WEIGHT = 16
+
 interface Overlay {
   /** Holders that differ from what lies below. */
   readonly holders: Map<string, string>
@@ -77,8 +79,9 @@ export class SectionState implements SectionView {
     for (const [requestId, seatIds] of seatsByRequest) this.bookings.set(requestId, seatIds)
   }
 
+  /** Its weight in memory, in seats: also a section without seats weighs something, and clients choose the names. */
   get size(): number {
-    return this.holders.size
+    return this.holders.size + SECTION_WEIGHT
   }
 
   /** True while a batch that touched this section is not settled in either way: it must stay in memory. */

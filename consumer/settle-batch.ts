@@ -52,7 +52,22 @@ export async function settleBatch(
   const showings = showingsOf(batch, identities, context.nowMs).filter(
     ({ entry }) => !refused.has(entry.partition),
   )
+  const strays = new Set(batch.strays.map(({ entry }) => entry))
+  const removed = await settleAll(
+    showings.filter(({ entry }) => !strays.has(entry)),
+    context,
+  )
+  if (strays.size === 0) return removed
+  // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
+  const rerouted = await settleAll(
+    showings.filter(({ entry }) => strays.has(entry)),
+    context,
+  )
+  return removed + rerouted
+}
+
+async function settleAll(showings: readonly Showing[], context: SettleContext): Promise<number> {
   let removed = 0
   for (let from = 0; from < showings.length; from += ENTRIES_PER_SCRIPT) {
     removed += await settle(showings.slice(from, from + ENTRIES_PER_SCRIPT), context)

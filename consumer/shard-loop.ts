@@ -1,16 +1,8 @@
-import { commandId } from '../shared/commands.ts'
 import { errorFields, type Log } from '../shared/log.ts'
 import { partitionOf, type Topology } from '../shared/placement.ts'
 import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { CommitResult } from './commit-batch.ts'
-import {
-  decideBatch,
-  isStray,
-  type Batch,
-  type Poison,
-  type Stake,
-  type StoredDecision,
-} from './decide-batch.ts'
+import { decideBatch, isStray, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
 import { InFlight } from './in-flight.ts'
 import type { ConsumerMetrics } from './metrics.ts'
 import { parseEntry, type Entry, type ParsedEntry } from './parse-entry.ts'
@@ -18,6 +10,7 @@ import { reportCommitted, reportNotCommitted } from './report-batch.ts'
 import type { SectionKey, SectionMemory } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
 import type { ReadRequest } from './shard-reader.ts'
+import { Suspects } from './suspects.ts'
 
 /** What names a command. */
 interface NamedCommand {
@@ -40,6 +33,7 @@ export interface ShardLoopPorts {
   findStored(commands: readonly NamedCommand[]): Promise<Map<string, StoredDecision>>
   /** For display: stored with decisions and shown with outcomes. Nothing is decided by it. */
   nowMs(): number
+  monotonicMs(): number
   commit(batch: Batch, decidedAtMs: number): Promise<CommitResult>
   /** Answers how many entries went away. */
   settle(batch: Batch, refused: ReadonlySet<number>, decidedAtMs: number): Promise<number>
@@ -54,13 +48,17 @@ export interface ShardLoopPorts {
 const STANDBY_MS = 200
 /** Reads in a row that found nothing, after which an owner looks whether it still is one: every two seconds or so. */
 const IDLE_ROUNDS = 4
+/** Failures in a row that reloading may mend; beyond that the batch itself is suspected. */
+const PATIENCE = 2
 const FIRST_BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 2_000
 
 interface Committing {
   readonly batch: Batch
   readonly ids: readonly string[]
-  readonly entries: number
+  readonly entries: readonly ParsedEntry[]
+  /** The suspicion of repeats under which it was checked for them; 0: it was not. */
+  readonly checked: number
   readonly decidedAtMs: number
   readonly result: Promise<CommitResult>
 }
@@ -86,20 +84,23 @@ export class ShardLoop {
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
   private readonly inFlight = new InFlight()
-  private readonly poison = new Map<string, Poison>()
-  /** Ask MySQL for repeats before deciding the next batch. */
-  private suspectRepeats = true
+  private readonly suspects = new Suspects()
+  /** Other than 0: MySQL is asked for repeats before a batch is decided. Raised anew by each thing that suggests some. */
+  private suspicion = 1
+  private suspicions = 1
+  /** Batches in a row that did not commit. */
+  private fruitless = 0
   /** Entries of a batch; halved while a batch cannot be committed, doubled with each that can. */
   private limit: number
   private backoffMs = FIRST_BACKOFF_MS
   private idleRounds = 0
   private stopping = false
-  /** When the loop last got anywhere; readiness and, later, heartbeats look at it. */
-  private progress = 0
+  private lastRoundMs: number
 
   constructor(ports: ShardLoopPorts) {
     this.ports = ports
     this.limit = ports.maxBatch
+    this.lastRoundMs = ports.monotonicMs()
   }
 
   /** Takes over partitions that have just been claimed. What memory holds of them is older than the claim. */
@@ -109,7 +110,7 @@ export class ShardLoop {
       this.stakes.set(number, stake)
       this.ahead.set(number, stake)
     }
-    this.suspectRepeats = true
+    this.suspectRepeats()
     this.ports.restartReading()
   }
 
@@ -117,9 +118,9 @@ export class ShardLoop {
     return [...this.stakes.keys()]
   }
 
-  /** Counts the loop's rounds. It stands still when the loop does. */
-  get rounds(): number {
-    return this.progress
+  /** Milliseconds since the loop last got round without an error. Readiness looks at it. */
+  get standstillMs(): number {
+    return this.ports.monotonicMs() - this.lastRoundMs
   }
 
   /** Finishes the batch in flight, then `run` returns. The caller ends a blocking read. */
@@ -131,7 +132,7 @@ export class ShardLoop {
     while (!this.stopping) {
       try {
         await this.step()
-        this.progress++
+        this.lastRoundMs = this.ports.monotonicMs()
       } catch (error) {
         if (!this.isStopping()) await this.afterError(error)
       }
@@ -151,17 +152,23 @@ export class ShardLoop {
       await this.ports.sleep(STANDBY_MS)
       return
     }
-    const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
-    const fresh = await this.readFresh(blockMs)
-    if (fresh.length === 0) {
+    const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
+    if (entries.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
-      else await this.idle()
+      else if (!this.suspects.pending) await this.idle()
       return
     }
     this.idleRounds = 0
-    const batch = await this.prepare(fresh)
+    const checked = this.suspicion
+    const batch = await this.prepare(entries)
     if (this.committing !== undefined && !(await this.finishCommit())) return
-    this.startCommit(batch, fresh)
+    this.startCommit(batch, entries, checked)
+  }
+
+  /** A part of a batch that failed is tried with nothing ahead of it that could fail with it. */
+  private async nextSuspects(): Promise<readonly ParsedEntry[]> {
+    if (this.committing !== undefined && !(await this.finishCommit())) return []
+    return this.suspects.next().filter((parsed) => this.stakes.has(partitionOfEntry(parsed)))
   }
 
   /** An owner with nothing to do would never notice that somebody else has claimed: it asks now and then. */
@@ -172,8 +179,9 @@ export class ShardLoop {
     await this.recover()
   }
 
-  private async readFresh(blockMs: number): Promise<ParsedEntry[]> {
+  private async readFresh(): Promise<ParsedEntry[]> {
     const fresh: ParsedEntry[] = []
+    const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
     const inFlight = this.inFlight.mostOfOnePartition
     await this.ports.read({ partitions: this.owned, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
@@ -201,14 +209,14 @@ export class ShardLoop {
       stakes: this.ahead,
       section: (performanceId, sectionId): SectionState => memory.get(performanceId, sectionId),
       storedBefore,
-      poison: this.poison,
+      poison: this.suspects.poison,
     })
     for (const [number, { epoch, after }] of batch.stakes) this.ahead.set(number, { epoch, sequence: after })
     return batch
   }
 
   private async findRepeats(entries: readonly ParsedEntry[]): Promise<ReadonlyMap<string, StoredDecision>> {
-    if (!this.suspectRepeats) return new Map()
+    if (this.suspicion === 0) return new Map()
     const named: NamedCommand[] = []
     for (const parsed of entries) {
       if (parsed.kind === 'command') named.push(parsed.command)
@@ -217,13 +225,12 @@ export class ShardLoop {
     return this.ports.findStored(named)
   }
 
-  private startCommit(batch: Batch, entries: readonly ParsedEntry[]): void {
+  private startCommit(batch: Batch, entries: readonly ParsedEntry[], checked: number): void {
     const ids = this.inFlight.add(entries)
-    const needsTransaction = batch.decided.length > 0 || batch.deadLetters.length > 0
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
-    const result = needsTransaction ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
-    this.committing = { batch, ids, entries: entries.length, decidedAtMs, result }
+    const result = batch.stakes.size > 0 ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
+    this.committing = { batch, ids, entries, checked, decidedAtMs, result }
   }
 
   /** Waits for the batch that is committing. False: it did not commit, and all that was decided ahead is gone. */
@@ -232,26 +239,32 @@ export class ShardLoop {
     if (committing === undefined) return true
     const result = await committing.result
     this.committing = undefined
-    if (result.kind === 'committed') this.applyCommitted(committing.batch, result.refused)
     if (result.kind === 'committed') {
+      this.applyCommitted(committing, result.refused)
       await this.settleNext(committing, result.refused)
       if (result.refused.size === 0) return true
-    }
+    } else this.inFlight.remove(committing.ids)
     await this.afterFailedCommit(committing, result)
     return false
   }
 
-  private applyCommitted(batch: Batch, refused: ReadonlySet<number>): void {
+  private applyCommitted({ batch, checked }: Committing, refused: ReadonlySet<number>): void {
     for (const section of batch.sections) section.commit()
     for (const [number, { epoch, after }] of batch.stakes) {
       if (!refused.has(number)) this.stakes.set(number, { epoch, sequence: after })
     }
     this.backoffMs = FIRST_BACKOFF_MS
+    this.fruitless = 0
     this.limit = Math.min(this.limit * 2, this.ports.maxBatch)
-    this.suspectRepeats = false
+    // Cleared by a batch that was checked and had none, unless something has raised it since.
+    if (checked === this.suspicion && batch.repeats.length === 0) this.suspicion = 0
+    this.suspects.acquit(batch)
     reportCommitted(batch, refused, this.ports)
-    for (const { record } of batch.decided) this.poison.delete(commandId({ ...record, kind: record.command }))
-    for (const { command } of batch.buried) this.poison.delete(commandId(command))
+  }
+
+  private suspectRepeats(): void {
+    this.suspicions += 1
+    this.suspicion = this.suspicions
   }
 
   /** Settles after the batch before has been settled; not waited for, so that the next commit can begin. */
@@ -263,7 +276,7 @@ export class ShardLoop {
         () => undefined,
         (error: unknown) => {
           // Its entries stay, are read again, and found decided.
-          this.suspectRepeats = true
+          this.suspectRepeats()
           this.ports.metrics.settleFailures.inc()
           this.ports.log.warn({ shard: this.ports.shard, ...errorFields(error) }, 'settling failed')
         },
@@ -274,62 +287,49 @@ export class ShardLoop {
   }
 
   private async afterFailedCommit(failed: Committing, result: CommitResult): Promise<void> {
-    this.inFlight.remove(failed.ids)
     reportNotCommitted(result, this.ports)
+    this.suspectRepeats()
+    this.fruitless += 1
+    this.limit = Math.max(1, Math.ceil(this.limit / 2))
     switch (result.kind) {
       case 'committed':
       case 'refused':
-        this.suspectRepeats = true
         break
       case 'stale': {
         const performances = new Set(result.performances)
         this.ports.memory.drop(({ performanceId }) => performances.has(performanceId))
+        if (this.fruitless > PATIENCE) await this.backOff()
         break
       }
       case 'repeated':
-        this.suspectRepeats = true
-        break
       case 'wrong-memory':
-        this.suspectRepeats = true
         this.dropSectionsOf(failed.batch)
+        if (this.fruitless > PATIENCE) await this.isolate(failed, result.kind)
         break
       case 'failed':
         // At the commit itself the end is unknown: memory may lack what was stored.
-        this.suspectRepeats = true
         this.dropSectionsOf(failed.batch)
-        if (result.failure === 'retry') await this.backOff()
-        else await this.isolate(failed, result.cause)
+        if (result.failure === 'retry') {
+          this.suspects.clear()
+          await this.backOff()
+        } else await this.isolate(failed, codeOf(result.cause))
         break
     }
     await this.recover()
   }
 
-  /** A batch that no retry can commit is halved until the culprit is alone, and that one is put aside. */
-  private async isolate(failed: Committing, cause: unknown): Promise<void> {
-    if (failed.entries > 1) {
-      this.limit = Math.ceil(failed.entries / 2)
-      return
-    }
-    const [culprit] = failed.batch.decided
-    if (culprit === undefined) {
-      await this.backOff()
-      return
-    }
-    const id = commandId({ kind: culprit.record.command, requestId: culprit.record.requestId })
-    const { code, errno } = cause as { code?: string; errno?: number }
-    const reason = `cannot be committed: ${code ?? errno ?? 'unknown error'}`
-    this.poison.set(id, { reason, storeRejection: !this.poison.has(id) })
-    this.ports.log.error({ shard: this.ports.shard, command: id, ...errorFields(cause) }, 'entry put aside')
+  private async isolate(failed: Committing, why: string): Promise<void> {
+    const condemned = this.suspects.take(failed.entries, failed.batch, `cannot be committed: ${why}`)
+    if (condemned !== undefined) {
+      this.ports.log.error({ shard: this.ports.shard, command: condemned, why }, 'entry put aside')
+    } else if (!this.suspects.pending) await this.backOff()
   }
 
   private async afterError(error: unknown): Promise<void> {
     this.ports.log.warn({ shard: this.ports.shard, ...errorFields(error) }, 'round failed')
     // The read or the preparation failed; a batch may still be committing.
-    if (this.committing !== undefined && (await this.finishCommit())) {
-      await this.backOff()
-      await this.recover()
-      return
-    }
+    if (this.committing !== undefined) await this.finishCommit()
+    this.suspects.clear()
     await this.backOff()
     await this.recover()
   }
@@ -344,11 +344,16 @@ export class ShardLoop {
     this.ports.memory.discardOverlays()
     for (;;) {
       try {
+        const asked = this.owned
         const stakes = await this.ports.recover(this.stakes)
-        const lost = this.owned.filter((number) => !stakes.has(number))
-        this.stakes = stakes
-        this.ahead = new Map(stakes)
-        this.lose(lost)
+        // What was claimed in the meantime is as fresh as can be.
+        for (const number of asked) {
+          const stake = stakes.get(number)
+          if (stake === undefined) this.stakes.delete(number)
+          else this.stakes.set(number, stake)
+        }
+        this.ahead = new Map(this.stakes)
+        this.lose(asked.filter((number) => !stakes.has(number)))
         this.ports.restartReading()
         return
       } catch (error) {
@@ -376,4 +381,14 @@ export class ShardLoop {
     const names = new Set(batch.decided.map(({ record }) => `${record.performanceId}/${record.sectionId}`))
     this.ports.memory.drop((key: SectionKey) => names.has(`${key.performanceId}/${key.sectionId}`))
   }
+}
+
+function partitionOfEntry(parsed: ParsedEntry): number {
+  return (parsed.kind === 'command' ? parsed.entry : parsed.malformed.entry).partition
+}
+
+/** The driver's code of an error; its message may hold values and is not kept. */
+function codeOf(cause: unknown): string {
+  const { code, errno } = cause as { code?: string; errno?: number }
+  return String(code ?? errno ?? 'unknown error')
 }

@@ -21,15 +21,16 @@ const RESTART_MS = 1_000
 export class ShardReader {
   private readonly redis: Redis
   private readonly streamOf: (partition: number) => string
-  private readonly nowMs: () => number
+  private readonly monotonicMs: () => number
   private readonly cursors = new Map<number, string>()
   private restartedAtMs = 0
   private busyStreams = 1
+  private turn = 0
 
-  constructor(redis: Redis, streamOf: (partition: number) => string, nowMs: () => number) {
+  constructor(redis: Redis, streamOf: (partition: number) => string, monotonicMs: () => number) {
     this.redis = redis
     this.streamOf = streamOf
-    this.nowMs = nowMs
+    this.monotonicMs = monotonicMs
     redis.on('ready', () => {
       this.restart()
     })
@@ -38,7 +39,7 @@ export class ShardReader {
   /** The next read begins at the streams' starts. */
   restart(): void {
     this.cursors.clear()
-    this.restartedAtMs = this.nowMs()
+    this.restartedAtMs = this.monotonicMs()
   }
 
   /**
@@ -51,8 +52,9 @@ export class ShardReader {
    * @throws if Redis does not answer
    */
   async read(request: ReadRequest, offer: (entry: Entry) => boolean): Promise<void> {
-    const { partitions, limit, inFlight, blockMs } = request
-    if (this.nowMs() - this.restartedAtMs >= RESTART_MS) this.restart()
+    const { limit, inFlight, blockMs } = request
+    const partitions = this.rotated(request.partitions)
+    if (this.monotonicMs() - this.restartedAtMs >= RESTART_MS) this.restart()
     const count = Math.ceil(limit / this.busyStreams) + (this.cursors.size === 0 ? inFlight : 0)
     const streams = partitions.map(this.streamOf)
     const cursors = partitions.map((partition) => this.cursors.get(partition) ?? '0-0')
@@ -68,6 +70,12 @@ export class ShardReader {
     for (const [stream, entries] of reply) {
       left -= this.offerSome(numbers.get(stream) ?? 0, entries, Math.min(share, left), offer)
     }
+  }
+
+  /** Another partition comes first each time: with more busy streams than places none is left out for long. */
+  private rotated(partitions: readonly number[]): readonly number[] {
+    this.turn = (this.turn + 1) % Math.max(1, partitions.length)
+    return [...partitions.slice(this.turn), ...partitions.slice(0, this.turn)]
   }
 
   /** Offers entries of one stream until enough of them counted, and moves its cursor behind the last one offered. */

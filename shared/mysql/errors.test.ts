@@ -12,6 +12,8 @@ describe('errors of the database', () => {
     ['a duplicate key', { errno: 1062, sqlState: '23000' }, 'duplicate'],
     ['data that is too long', { errno: 1406, sqlState: '22001' }, 'data'],
     ['a check that fails', { errno: 4025, sqlState: '23000' }, 'data'],
+    ['a check that fails, in MySQL', { errno: 3819, sqlState: 'HY000' }, 'data'],
+    ['text that its column cannot hold, in MySQL', { errno: 1366, sqlState: 'HY000' }, 'data'],
     ['a fault of our own in building the statement', new TypeError('x is not a function'), 'data'],
     ['a trigger’s refusal', { errno: 1644, sqlState: '45000' }, 'data'],
   ])('%s', (_, error, expected) => {

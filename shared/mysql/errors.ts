@@ -32,6 +32,12 @@ const retryableMysqlErrors: Readonly<Record<string, string>> = {
  */
 const DATA_CLASSES = new Set(['22', '23', '44', '45'])
 
+/** Of the data as well, but MySQL, unlike MariaDB, says so under the general SQLSTATE HY000 only. */
+const dataErrors: Readonly<Record<string, string>> = {
+  1366: 'a value that its column cannot hold, such as text of another character set',
+  3819: 'a check that fails',
+}
+
 interface DriverError {
   readonly errno?: unknown
   readonly code?: unknown
@@ -45,5 +51,6 @@ export function classifyMysqlError(error: unknown): MysqlFailure {
   const { errno, code, sqlState } = error as DriverError
   if (errno === DUPLICATE_KEY) return 'duplicate'
   if (String(errno) in retryableMysqlErrors || String(code) in retryableMysqlErrors) return 'retry'
+  if (String(errno) in dataErrors) return 'data'
   return typeof sqlState === 'string' && DATA_CLASSES.has(sqlState.slice(0, 2)) ? 'data' : 'retry'
 }

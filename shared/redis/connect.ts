@@ -29,11 +29,12 @@ const roleOptions: Record<
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   },
-  work: { commandTimeout: 5_000, maxRetriesPerRequest: 1 },
+  work: { commandTimeout: 5_000, socketTimeout: 6_000, maxRetriesPerRequest: 1 },
   read: {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     commandTimeout: READ_BLOCK_MS + 2_000,
+    socketTimeout: READ_BLOCK_MS + 2_500,
   },
 }
 

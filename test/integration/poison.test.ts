@@ -98,6 +98,17 @@ describe('what cannot be decided', () => {
     expect(await consumer.count('strays')).toBe(1)
   })
 
+  it('has no place in the order of a section on whose stream it does not lie', async () => {
+    // Takes turns with real bookings: a place that was given twice would stop both partitions.
+    const home = partitionOf(world.topology, 'hamlet', 'A')
+    const elsewhere = world.keys.stream({ shard: home.shard, number: (home.number + 1) % 16 })
+    for (let i = 1; i <= 5; i++) {
+      await world.redis.xadd(elsewhere, '*', ...fieldsOf(`lost${i}`, { seatIds: '' }))
+      expect(await bookAndWait(server, 'alice', wish(`2-${i}`))).toMatchObject({ status: 'CONFIRMED' })
+    }
+    await world.settled()
+  })
+
   it('is found by halving its batch, when no retry can commit it, and the rest is decided', async () => {
     // Stands for data that the database will not take. Of a seat: then the rejection can still be stored.
     await world.knex.raw(`CREATE TRIGGER no_such_seat BEFORE INSERT ON booked_seats FOR EACH ROW

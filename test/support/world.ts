@@ -65,8 +65,12 @@ export class World {
     return server
   }
 
-  /** Starts a consumer, which takes over every partition, and waits until it owns them. */
-  async startConsumer(settings: Readonly<Record<string, string>> = {}): Promise<RunningConsumer> {
+  /** A consumer that has just begun to start; the test ends it. */
+  beginConsumer(settings: Readonly<Record<string, string>> = {}): {
+    readonly consumer: Consumer
+    readonly metrics: ConsumerMetrics
+    readonly ended: Promise<void>
+  } {
     const config = consumerConfig({
       REDIS_URL: inject('redisUrl'),
       DATABASE_URL: this.database.url,
@@ -79,6 +83,12 @@ export class World {
     const ended = consumer.run()
     // Where a test lets it fail, stop() tells.
     ended.catch(() => undefined)
+    return { consumer, metrics, ended }
+  }
+
+  /** Starts a consumer, which takes over every partition, and waits until it owns them. */
+  async startConsumer(settings: Readonly<Record<string, string>> = {}): Promise<RunningConsumer> {
+    const { consumer, metrics, ended } = this.beginConsumer(settings)
     const running: RunningConsumer = {
       consumer,
       metrics,

@@ -2,7 +2,6 @@
 -- After commit: shows the outcomes of one shard's batch and takes its entries off their streams.
 -- A late run (a consumer that slept since its commit) neither shows an old outcome over a newer one nor
 -- deletes an entry that is another command by now. allow-oom: what is decided must leave a full Redis.
--- When memory is short, an outcome is dropped instead of written; MySQL has it.
 --
 -- KEYS  for each entry 4: its stream | its command's record | its request's outcome | its request's record
 -- ARGV  1 number of entries, then for each 9:
