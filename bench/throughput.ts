@@ -109,8 +109,19 @@ async function measure(bench: Bench, performances: number): Promise<void> {
   try {
     await delay(2_000)
     console.log(`${requests} distinct seats a phase, ${CONNECTIONS} connections`)
+    const bare = await autocannon({
+      url: `http://127.0.0.1:${PORT}/livez`,
+      connections: CONNECTIONS,
+      duration: 5,
+    })
+    print('bare answers of the same server, to compare with', bare['2xx'], bare.duration)
     const accepted = await load(bench, 'backlog', performances)
     print('accept only', accepted.count, accepted.seconds)
+    const load1 = process.cpuUsage()
+    const microseconds = (seconds: number): string => `${Math.round((seconds * 1e6) / requests)} µs`
+    console.log(
+      `  processor time a request: function ${microseconds(await processorSeconds(PORT))}, load ${microseconds((load1.user + load1.system) / 1e6)}`,
+    )
 
     const started = performance.now()
     consumer = await startProcess(bench, 'consumer')
@@ -193,6 +204,12 @@ async function load(
   })
   if (refused > 0) console.log(`${refused} requests were not accepted`)
   return { count: amount, seconds: (performance.now() - started) / 1_000 }
+}
+
+/** Processor time that a process of ours has used so far, in seconds. */
+async function processorSeconds(port: number): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  return Number(/^process_cpu_seconds_total (.+)$/m.exec(text)?.[1] ?? 0)
 }
 
 /** The consumer's own view of its transactions so far. */
