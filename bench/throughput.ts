@@ -115,12 +115,15 @@ async function measure(bench: Bench, performances: number): Promise<void> {
       duration: 5,
     })
     print('bare answers of the same server, to compare with', bare['2xx'], bare.duration)
+    const empty = await redisMemory(bench.redis)
+    const before = [await processorSeconds(PORT), ownSeconds()] as const
     const accepted = await load(bench, 'backlog', performances)
+    const after = [await processorSeconds(PORT), ownSeconds()] as const
+    const full = await redisMemory(bench.redis)
     print('accept only', accepted.count, accepted.seconds)
-    const load1 = process.cpuUsage()
     const microseconds = (seconds: number): string => `${Math.round((seconds * 1e6) / requests)} µs`
     console.log(
-      `  processor time a request: function ${microseconds(await processorSeconds(PORT))}, load ${microseconds((load1.user + load1.system) / 1e6)}`,
+      `  processor time a request: function ${microseconds(after[0] - before[0])}, load ${microseconds(after[1] - before[1])}`,
     )
 
     const started = performance.now()
@@ -129,6 +132,11 @@ async function measure(bench: Bench, performances: number): Promise<void> {
     print('drain only (with the start of the process)', requests, (performance.now() - started) / 1_000)
 
     console.log(await commitFigures())
+    const decidedAll = await redisMemory(bench.redis)
+    const bytes = (used: number): string => `${Math.round((used - empty) / requests)} bytes`
+    console.log(
+      `  Redis memory a request: ${bytes(full)} undecided, ${bytes(decidedAll)} decided, of these ${await outcomeBytes(bench.redis)} bytes until the outcome expires`,
+    )
 
     const wholeStarted = performance.now()
     const whole = await load(bench, 'whole', performances)
@@ -204,6 +212,25 @@ async function load(
   })
   if (refused > 0) console.log(`${refused} requests were not accepted`)
   return { count: amount, seconds: (performance.now() - started) / 1_000 }
+}
+
+/** Processor time of this process, in seconds. */
+function ownSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+async function redisMemory(redis: Redis): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1] ?? 0)
+}
+
+/** What one outcome takes, its key included. */
+async function outcomeBytes(redis: Redis): Promise<number> {
+  for await (const keys of redis.scanStream({ match: 'frontrow{*}o:*', count: 1_000 })) {
+    const [key] = keys as string[]
+    if (key !== undefined) return (await redis.memory('USAGE', key)) ?? 0
+  }
+  return 0
 }
 
 /** Processor time that a process of ours has used so far, in seconds. */
