@@ -99,7 +99,8 @@ describe('GET /bookings', () => {
     await bookingIdsOf(server.knex, customer, { requestedAtUs: 1_030, requestId: 'f'.repeat(36) }, 5)
     server.knex.removeAllListeners('query')
     for (const { sql, bindings } of statements) {
-      const [rows] = (await server.knex.raw(`EXPLAIN ${sql}`, [...bindings] as string[])) as [typeof plans]
+      const explain = `EXPLAIN FORMAT=TRADITIONAL ${sql}`
+      const [rows] = (await server.knex.raw(explain, [...bindings] as string[])) as [typeof plans]
       plans.push(...rows)
     }
     expect(plans).toHaveLength(2)

@@ -178,6 +178,19 @@ describe('the fence', () => {
     expect(await world.knex('booked_seats').pluck('seat_id')).toEqual(['1-1'])
   })
 
+  it('frees more seats at once than one statement carries', async () => {
+    await world.putPerformance('hamlet')
+    const epoch = (await claim('hamlet', 'me')) ?? 0
+    const first = batchOf(world, 'hamlet', '1', epoch, 0)
+    const seats = first.taken.flatMap((row) =>
+      Array.from({ length: 2_500 }, (_, seat) => ({ ...row, seatId: `1-${seat}` })),
+    )
+    expect(await commit({ ...first, taken: seats }, 'hamlet')).toMatchObject({ kind: 'committed' })
+    const second = { ...batchOf(world, 'hamlet', '2', epoch, 1), taken: [], freed: seats }
+    expect(await commit(second, 'hamlet')).toMatchObject({ kind: 'committed' })
+    expect(await world.knex('booked_seats').pluck('seat_id')).toEqual([])
+  })
+
   it('reaches every row that it locks by primary key, however small the table', async () => {
     const [one = '', two = ''] = neighbours(world)
     await world.putPerformance(one)
