@@ -251,7 +251,9 @@ export class ShardLoop {
   private applyCommitted({ batch, checked }: Committing, refused: ReadonlySet<number>): void {
     for (const section of batch.sections) section.commit()
     for (const [number, { epoch, after }] of batch.stakes) {
-      if (!refused.has(number)) this.stakes.set(number, { epoch, sequence: after })
+      // Claimed anew while it committed: what that claim has read is newer, and its epoch is the one in force.
+      const isCurrent = this.stakes.get(number)?.epoch === epoch
+      if (isCurrent && !refused.has(number)) this.stakes.set(number, { epoch, sequence: after })
     }
     this.backoffMs = FIRST_BACKOFF_MS
     this.fruitless = 0

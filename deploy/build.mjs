@@ -15,6 +15,7 @@ const entries = {
   start: 'deploy/local/start.ts',
   test: 'deploy/local/test.ts',
   throughput: 'bench/throughput.ts',
+  faults: 'test/faults/run.ts',
 }
 
 /** The bundle that package.json offers as a command. A shebang in the source would be kept by itself. */

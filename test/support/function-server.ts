@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { Knex } from 'knex'
 import { inject } from 'vitest'
@@ -11,6 +10,9 @@ import type { Topology } from '../../shared/placement.ts'
 import { redisKeys, type RedisKeys } from '../../shared/redis/keys.ts'
 import { ensureTopology } from '../../shared/topology.ts'
 import { JWT_SECRET, tokenFor } from './tokens.ts'
+import { until } from './until.ts'
+
+export { until }
 
 /** An answer, read to its end. */
 export interface Answered {
@@ -113,14 +115,5 @@ function asker(url: string): FunctionServer['ask'] {
     const isJson = (response.headers.get('content-type') ?? '').includes('json') && text !== ''
     const parsed = isJson ? (JSON.parse(text) as Answered['body']) : {}
     return { status: response.status, headers: response.headers, text, body: parsed }
-  }
-}
-
-/** Waits until something holds. @throws after `timeoutMs` */
-export async function until(holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited for ${timeoutMs} ms in vain`)
-    await sleep(20)
   }
 }

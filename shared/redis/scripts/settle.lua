@@ -27,16 +27,19 @@ for i = 0, count - 1 do
   if place ~= '' then
     local shown = redis.call('HGET', record, 'place')
     local fresh = ARGV[base + 6] ~= '' or redis.call('EXISTS', record) == 1
-    if status ~= '' and fresh and (not shown or tonumber(shown) <= tonumber(place)) then
-      redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8],
-        'status', status, 'place', place)
-      if ARGV[base + 6] ~= '' then
-        redis.call('HSET', record, 'fingerprint', ARGV[base + 6])
+    if status ~= '' and (not shown or tonumber(shown) <= tonumber(place)) then
+      if fresh then
+        redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8],
+          'status', status, 'place', place)
+        if ARGV[base + 6] ~= '' then
+          redis.call('HSET', record, 'fingerprint', ARGV[base + 6])
+        end
+        redis.call('PEXPIRE', record, recordMs)
       end
-      redis.call('PEXPIRE', record, recordMs)
+      -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
       if json == '' then
         redis.call('DEL', outcome)
-      else
+      elseif fresh then
         redis.call('SET', outcome, json, 'PX', outcomeMs)
       end
     end

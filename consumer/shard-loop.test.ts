@@ -1,0 +1,274 @@
+import { describe, expect, it } from 'vitest'
+import { commandId } from '../shared/commands.ts'
+import { createLog } from '../shared/log.ts'
+import { partitionOf, type Topology } from '../shared/placement.ts'
+import { deriveRequestId } from '../shared/request-id.ts'
+import type { CommitResult } from './commit-batch.ts'
+import type { Batch, Stake, StoredDecision } from './decide-batch.ts'
+import { createConsumerMetrics } from './metrics.ts'
+import type { Entry } from './parse-entry.ts'
+import { SectionMemory, type LoadSections } from './section-memory.ts'
+import { FREE, SectionState } from './section-state.ts'
+import { ShardLoop } from './shard-loop.ts'
+
+const topology: Topology = { version: 1, shards: 1, partitionsPerShard: 4 }
+const partition = partitionOf(topology, 'hamlet', 'A').number
+
+/** Another section of the same partition. */
+const neighbour =
+  Array.from({ length: 100 }, (_, i) => `B${i}`).find(
+    (sectionId) => partitionOf(topology, 'hamlet', sectionId).number === partition,
+  ) ?? ''
+
+const committed: CommitResult = { kind: 'committed', refused: new Set() }
+const failed: CommitResult = { kind: 'failed', step: 'commit', failure: 'retry', cause: new Error('away') }
+
+interface Commit {
+  readonly batch: Batch
+  readonly end: (result: CommitResult) => void
+}
+
+/** A loop whose effects the test decides, step by step. */
+class Stage {
+  /** What lies undecided on the stream. */
+  readonly stream: Entry[] = []
+  /** Transactions that were begun. */
+  readonly commits: Commit[] = []
+  /** What `recover` finds: where we stand in MySQL, and what is stored. */
+  stakes = new Map<number, Stake>([[partition, { epoch: 1, sequence: 0 }]])
+  readonly stored = new Map<string, StoredDecision>()
+  /** Seats of section A that are taken, as MySQL has them. */
+  readonly taken = new Map<string, string>()
+  loads = 0
+  readonly lost: number[] = []
+  readonly loop: ShardLoop
+  private cursor = 0
+  private readonly running: Promise<void>
+
+  constructor() {
+    const load: LoadSections = (keys) => {
+      this.loads += 1
+      const terms = { version: 1, startsAtMs: 9e15, saleOpensAtMs: undefined, saleClosesAtMs: undefined }
+      const loaded = keys.map((key) => {
+        const seats = key.sectionId === 'A' ? this.taken : new Map<string, string>()
+        const holders = new Map(['1-1', '1-2', '1-3'].map((seat) => [seat, seats.get(seat) ?? FREE]))
+        return { ...key, state: new SectionState({ terms, exists: true, holders }) }
+      })
+      return Promise.resolve(loaded)
+    }
+    this.loop = new ShardLoop({
+      topology,
+      shard: 0,
+      shardSlot: 0,
+      maxBatch: 1,
+      memory: new SectionMemory(load, 1_000),
+      log: createLog('test', 'silent'),
+      metrics: createConsumerMetrics(),
+      read: async (request, offer) => {
+        // A turn of the event loop each, as a server would take.
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        for (let left = request.limit; left > 0 && this.cursor < this.stream.length; this.cursor++) {
+          const entry = this.stream[this.cursor]
+          if (entry !== undefined && offer(entry)) left -= 1
+        }
+      },
+      restartReading: () => {
+        this.cursor = 0
+      },
+      findStored: (commands) =>
+        Promise.resolve(
+          new Map(
+            commands.flatMap((command) => {
+              const id = commandId(command)
+              const found = this.stored.get(id)
+              return found === undefined ? [] : [[id, found]]
+            }),
+          ),
+        ),
+      nowMs: () => 0,
+      monotonicMs: () => 0,
+      commit: (batch) =>
+        new Promise((end) => {
+          this.commits.push({ batch, end })
+        }),
+      settle: (batch) => {
+        const gone = [...batch.decided, ...batch.repeats].map(({ entry }) => entry)
+        for (const entry of gone) this.stream.splice(this.stream.indexOf(entry), 1)
+        this.cursor = 0
+        return Promise.resolve(gone.length)
+      },
+      recover: (stakes) => {
+        return Promise.resolve(
+          new Map([...this.stakes].filter(([number, { epoch }]) => stakes.get(number)?.epoch === epoch)),
+        )
+      },
+      sleep: () => new Promise((resolve) => setTimeout(resolve, 1)),
+      onLost: (partitions) => this.lost.push(...partitions),
+    })
+    this.loop.own(this.stakes)
+    this.running = this.loop.run()
+  }
+
+  book(customer: string, seatId: string, sectionId = 'A'): string {
+    const requestId = deriveRequestId(customer, 'hamlet', 'k')
+    const fields = Object.entries({
+      kind: 'book',
+      requestId,
+      customerId: customer,
+      ...{ performanceId: 'hamlet', sectionId, seatIds: seatId },
+      requestedAtUs: '1795000000000000',
+      topologyVersion: '1',
+      fingerprint: 'f'.repeat(43),
+    }).flat()
+    this.stream.push({ partition, id: `${this.stream.length + 1}-0`, fields })
+    return requestId
+  }
+
+  /** The n-th transaction, as soon as it has begun. */
+  async commit(n: number): Promise<Commit> {
+    await waitUntil(() => this.commits.length >= n)
+    const found = this.commits[n - 1]
+    if (found === undefined) throw new Error('no such transaction')
+    return found
+  }
+
+  async end(): Promise<void> {
+    this.loop.stop()
+    await this.running
+  }
+}
+
+async function waitUntil(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 2_000; i++) {
+    if (holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  throw new Error('waited in vain')
+}
+
+const settle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+const decisionsOf = ({ batch }: Commit): object[] =>
+  batch.decided.map(({ record: { customerId, status, epoch, sequence } }) => ({
+    customerId,
+    status,
+    epoch,
+    sequence,
+  }))
+
+describe('a batch that is decided ahead', () => {
+  it('is not committed before the one it was decided on', async () => {
+    const stage = new Stage()
+    stage.book('alice', '1-1')
+    stage.book('bob', '1-1')
+    const first = await stage.commit(1)
+    await settle(20)
+    expect(stage.commits).toHaveLength(1)
+    first.end(committed)
+    const second = await stage.commit(2)
+    expect(decisionsOf(second)).toEqual([{ customerId: 'bob', status: 'REJECTED', epoch: 1, sequence: 2 }])
+    second.end(committed)
+    await stage.end()
+  })
+
+  it('is thrown away with the one it was decided on, if that fails', async () => {
+    const stage = new Stage()
+    stage.book('alice', '1-1')
+    stage.book('bob', '1-1')
+    const first = await stage.commit(1)
+    // Long enough for bob to be decided ahead, on alice's seat that is not hers yet.
+    await settle(20)
+    first.end(failed)
+    const again = await stage.commit(2)
+    expect(decisionsOf(again)).toEqual([{ customerId: 'alice', status: 'CONFIRMED', epoch: 1, sequence: 1 }])
+    again.end(committed)
+    const then = await stage.commit(3)
+    expect(decisionsOf(then)).toEqual([{ customerId: 'bob', status: 'REJECTED', epoch: 1, sequence: 2 }])
+    then.end(committed)
+    await stage.end()
+  })
+
+  it('leaves nothing behind in memory when it is thrown away, not even where the failed one was not', async () => {
+    const stage = new Stage()
+    stage.book('alice', '1-1')
+    stage.book('bob', '1-1', neighbour)
+    const first = await stage.commit(1)
+    await settle(20)
+    first.end(failed)
+    ;(await stage.commit(2)).end(committed)
+    const bobs = await stage.commit(3)
+    expect(decisionsOf(bobs)).toEqual([{ customerId: 'bob', status: 'CONFIRMED', epoch: 1, sequence: 2 }])
+    bobs.end(committed)
+    await stage.end()
+  })
+
+  it('is decided anew where the one before was committed although its answer was lost', async () => {
+    const stage = new Stage()
+    const alices = stage.book('alice', '1-1')
+    stage.book('bob', '1-1')
+    const first = await stage.commit(1)
+    await settle(20)
+    // What MySQL has by the time the locks are ours.
+    stage.stakes = new Map([[partition, { epoch: 1, sequence: 1 }]])
+    stage.taken.set('1-1', alices)
+    stage.stored.set(alices, {
+      ...{ status: 'CONFIRMED', reason: undefined, customerId: 'alice', performanceId: 'hamlet' },
+      ...{ sectionId: 'A', seatIds: ['1-1'], fingerprint: 'f'.repeat(43), sequence: 1 },
+      ...{ requestedAtUs: 0, decidedAtMs: 0 },
+    })
+    first.end(failed)
+    const second = await stage.commit(2)
+    expect(decisionsOf(second)).toEqual([{ customerId: 'bob', status: 'REJECTED', epoch: 1, sequence: 2 }])
+    second.end(committed)
+    await stage.end()
+    expect(stage.stream).toEqual([])
+  })
+})
+
+describe('an owner', () => {
+  it('that loses a partition and regains it decides anew, from the database, under its new epoch', async () => {
+    const stage = new Stage()
+    stage.book('alice', '1-1')
+    const first = await stage.commit(1)
+    stage.book('bob', '1-1')
+    await settle(20)
+    // Somebody else claimed meanwhile, and sold the seat.
+    stage.stakes = new Map([[partition, { epoch: 2, sequence: 1 }]])
+    stage.taken.set('1-1', 'somebody else’s')
+    first.end({ kind: 'refused', refused: new Set([partition]) })
+    await waitUntil(() => stage.lost.length > 0)
+    await settle(10)
+    expect(stage.loop.owned).toEqual([])
+    expect(stage.commits).toHaveLength(1)
+    stage.stakes = new Map([[partition, { epoch: 3, sequence: 1 }]])
+    stage.loop.own(stage.stakes)
+    const again = await stage.commit(2)
+    expect(stage.loads).toBe(2)
+    expect(decisionsOf(again)).toEqual([{ customerId: 'alice', status: 'REJECTED', epoch: 3, sequence: 2 }])
+    again.end(committed)
+    ;(await stage.commit(3)).end(committed)
+    await stage.end()
+  })
+
+  it('that regains a partition while a batch of its older epoch commits keeps the new epoch', async () => {
+    const stage = new Stage()
+    const alices = stage.book('alice', '1-1')
+    const first = await stage.commit(1)
+    // The batch came before the new claim, which waited for it: its place is behind the batch's.
+    stage.taken.set('1-1', alices)
+    stage.stakes = new Map([[partition, { epoch: 2, sequence: 1 }]])
+    stage.loop.own(stage.stakes)
+    first.end(committed)
+    await settle(10)
+    stage.book('bob', '1-2')
+    const second = await stage.commit(2)
+    expect(decisionsOf(second)).toEqual([{ customerId: 'bob', status: 'CONFIRMED', epoch: 2, sequence: 2 }])
+    // A failure now must not make it believe that the partition is somebody else's.
+    second.end(failed)
+    const again = await stage.commit(3)
+    expect(stage.lost).toEqual([])
+    expect(decisionsOf(again)).toEqual([{ customerId: 'bob', status: 'CONFIRMED', epoch: 2, sequence: 2 }])
+    again.end(committed)
+    await stage.end()
+  })
+})

@@ -1,0 +1,209 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PrivateServer } from '../../deploy/local/private-server.ts'
+import { Deployment } from '../support/deployment.ts'
+import { FaultyProxy, type Trick } from '../support/faulty-proxy.ts'
+import { OwnRedis, startOwnMysql } from '../support/own-servers.ts'
+import type { BundleProcess } from '../support/processes.ts'
+import type { Random } from '../support/random.ts'
+
+/** A process, and the proxies by which it reaches its servers. */
+export interface Player {
+  process: BundleProcess
+  readonly toRedis: FaultyProxy
+  readonly toMysql: FaultyProxy
+}
+
+/** Everything that a mixture of faults can strike: servers, two function servers, one consumer that decides, or two that take over from each other. */
+export class Cast {
+  readonly redis: OwnRedis
+  readonly mysql: PrivateServer
+  readonly deployment: Deployment
+  readonly functions: Player[] = []
+  readonly consumers: Player[] = []
+  readonly random: Random
+
+  private constructor(redis: OwnRedis, mysql: PrivateServer, deployment: Deployment, random: Random) {
+    this.redis = redis
+    this.mysql = mysql
+    this.deployment = deployment
+    this.random = random
+  }
+
+  static async assemble(folder: string, random: Random): Promise<Cast> {
+    const [redis, mysql] = await Promise.all([OwnRedis.start(folder), startOwnMysql(folder)])
+    const deployment = await Deployment.on({ redisUrl: redis.server.url, databaseUrl: mysql.url }, folder)
+    const cast = new Cast(redis, mysql, deployment, random)
+    for (const kind of ['functions', 'functions', 'consumers', 'consumers'] as const) {
+      const player = await cast.engage(kind)
+      await player.process.ready()
+      cast[kind].push(player)
+    }
+    return cast
+  }
+
+  /** Replaces a process by a new one, behind the same proxies. */
+  async replace(kind: 'functions' | 'consumers', player: Player): Promise<void> {
+    player.process = await this.start(kind, player)
+  }
+
+  /** Takes every fault back, and waits until everything works. */
+  async heal(): Promise<void> {
+    for (const { process, toRedis, toMysql } of [...this.functions, ...this.consumers]) {
+      for (const proxy of [toRedis, toMysql]) {
+        proxy.disarm()
+        proxy.delayMs = 0
+        proxy.fault = 'pass'
+        // What is held or silent stays so on its connection.
+        proxy.breakAll()
+      }
+      if (process.isRunning) process.wake()
+    }
+    await Promise.all([...this.functions, ...this.consumers].map(({ process }) => process.ready(60_000)))
+  }
+
+  async dismiss(): Promise<void> {
+    await this.deployment.end()
+    const proxies = [...this.functions, ...this.consumers].flatMap(({ toRedis, toMysql }) => [
+      toRedis,
+      toMysql,
+    ])
+    await Promise.all(proxies.map((proxy) => proxy.close()))
+    await Promise.all([this.redis.server.stop(), this.mysql.stop()])
+  }
+
+  private async engage(kind: 'functions' | 'consumers'): Promise<Player> {
+    const toRedis = await FaultyProxy.inFrontOf(this.deployment.redisUrl)
+    const toMysql = await FaultyProxy.inFrontOf(this.deployment.databaseUrl)
+    return { process: await this.start(kind, { toRedis, toMysql }), toRedis, toMysql }
+  }
+
+  private start(
+    kind: 'functions' | 'consumers',
+    { toRedis, toMysql }: Omit<Player, 'process'>,
+  ): Promise<BundleProcess> {
+    const { redisUrl, databaseUrl } = this.deployment
+    const ways = {
+      redisUrl: toRedis.urlOf(redisUrl),
+      databaseUrl: toMysql.urlOf(databaseUrl),
+      unready: true as const,
+    }
+    return kind === 'functions'
+      ? this.deployment.startFunctions(ways)
+      : this.deployment.startConsumer({
+          ...ways,
+          settings: { MAX_BATCH: String(this.random.pick([5, 50, 500])) },
+        })
+  }
+}
+
+/** A fault by its name: strikes, lasts for a while, and goes. */
+export type Strike = (cast: Cast) => Promise<void>
+
+const someone = (cast: Cast, players: readonly Player[]): Player => {
+  const player = players[cast.random.whole(0, players.length)]
+  if (player === undefined) throw new Error('nobody there')
+  return player
+}
+
+const proxyOf = (cast: Cast): FaultyProxy => {
+  const player = someone(cast, [...cast.functions, ...cast.consumers])
+  return cast.random.chance(0.5) ? player.toRedis : player.toMysql
+}
+
+const forAWhile = async ({ random }: Cast, mostMs = 1_500): Promise<void> => {
+  await sleep(random.whole(50, mostMs))
+}
+
+export const strikes: Readonly<Record<string, Strike>> = {
+  'kill a consumer': async (cast) => {
+    const player = someone(cast, cast.consumers)
+    await player.process.kill()
+    await forAWhile(cast)
+    await cast.replace('consumers', player)
+  },
+  'stop a consumer in order': async (cast) => {
+    const player = someone(cast, cast.consumers)
+    await player.process.stop()
+    await cast.replace('consumers', player)
+  },
+  'freeze a consumer': async (cast) => {
+    const { process } = someone(cast, cast.consumers)
+    process.freeze()
+    await forAWhile(cast, 7_000)
+    process.wake()
+  },
+  'freeze a consumer while the other one takes over': async (cast) => {
+    const frozen = someone(cast, cast.consumers)
+    const other = cast.consumers.find((player) => player !== frozen) ?? frozen
+    frozen.process.freeze()
+    await other.process.kill()
+    await cast.replace('consumers', other)
+    await forAWhile(cast, 4_000)
+    frozen.process.wake()
+  },
+  'kill a function server': async (cast) => {
+    const player = someone(cast, cast.functions)
+    await player.process.kill()
+    await forAWhile(cast)
+    await cast.replace('functions', player)
+  },
+  'kill Redis': async (cast) => {
+    await cast.redis.server.kill()
+    await forAWhile(cast)
+    await cast.redis.server.start()
+  },
+  'kill MySQL': async (cast) => {
+    await cast.mysql.kill()
+    await forAWhile(cast)
+    await cast.mysql.start()
+  },
+  'break connections': (cast) => {
+    proxyOf(cast).breakAll()
+    return Promise.resolve()
+  },
+  'lose the answer to a COMMIT': async (cast) => {
+    for (const { toMysql } of cast.consumers) toMysql.trap('COMMIT;', 'lose-answer')
+    await forAWhile(cast)
+  },
+  'send a COMMIT late': async (cast) => {
+    const traps = cast.consumers.map(({ toMysql }) => toMysql.trap('COMMIT;', 'send-late'))
+    await forAWhile(cast)
+    for (const trap of traps) trap.release()
+  },
+  'hold a statement': async (cast) => {
+    const statement = cast.random.pick(['BEGIN;', 'COMMIT;', 'INSERT INTO decisions'])
+    const trick = cast.random.pick<Trick>(['hold-before', 'hold-inside'])
+    const traps = cast.consumers.map(({ toMysql }) => toMysql.trap(statement, trick))
+    await forAWhile(cast, 6_000)
+    for (const trap of traps) trap.release()
+  },
+  'lose the answer to a script': async (cast) => {
+    for (const { toRedis } of [...cast.functions, ...cast.consumers]) toRedis.trap('evalsha', 'lose-answer')
+    await forAWhile(cast)
+  },
+  'fall silent': async (cast) => {
+    const proxy = proxyOf(cast)
+    proxy.fault = cast.random.pick(['silent', 'swallow'])
+    await forAWhile(cast, 4_000)
+    proxy.fault = 'pass'
+  },
+  'refuse connections': async (cast) => {
+    const proxy = proxyOf(cast)
+    proxy.fault = 'down'
+    await forAWhile(cast)
+    proxy.fault = 'pass'
+  },
+  'slow everything down': async (cast) => {
+    const proxy = proxyOf(cast)
+    proxy.delayMs = cast.random.whole(5, 100)
+    await forAWhile(cast)
+    proxy.delayMs = 0
+  },
+  'forget what Redis remembers': async (cast) => {
+    const { deployment, random } = cast
+    const records = await deployment.keysLike('r')
+    const outcomes = await deployment.keysLike('o')
+    const forgotten = [...records, ...outcomes].filter(() => random.chance(0.2))
+    if (forgotten.length > 0) await deployment.redis.del(...forgotten)
+  },
+}
