@@ -13,7 +13,10 @@ export interface Player {
   readonly toMysql: FaultyProxy
 }
 
-/** Everything that a mixture of faults can strike: servers, two function servers, one consumer that decides, or two that take over from each other. */
+/**
+ * Everything that a mixture of faults can strike: Redis and MySQL, two function servers, and two consumers, of which the
+ * one that was started last owns what there is.
+ */
 export class Cast {
   readonly redis: OwnRedis
   readonly mysql: PrivateServer
