@@ -125,12 +125,12 @@ export async function getPerformance(
     .modify(inVersion('sections', row.version))
     .orderBy('position')
     .select<{ id: string; name: string; kind: string }[]>('section_id as id', 'name', 'kind')
-  const counts = (await knex('seats')
+  const counts = await knex('seats')
     .where(keyOf(performanceId))
     .modify(inVersion('seats', row.version))
     .groupBy('section_id')
     .select('section_id')
-    .count({ seats: '*' })) as unknown as { section_id: string; seats: number }[]
+    .count<{ section_id: string; seats: number }[]>({ seats: '*' })
   const seats = new Map(counts.map((count) => [count.section_id, count.seats]))
   return {
     ...summaryOf(row),
