@@ -13,6 +13,7 @@ const errorCodes = {
   CATALOGUE_SEAT_SOLD: { retryable: false },
   CATALOGUE_CONFLICT: { retryable: true },
   COMMIT_FAILED: { retryable: true },
+  ASSIGNMENT_INVALID: { retryable: false },
 } as const
 
 export type ErrorCode = keyof typeof errorCodes
