@@ -15,6 +15,7 @@ const entries = {
   start: 'deploy/local/start.ts',
   test: 'deploy/local/test.ts',
   throughput: 'bench/throughput.ts',
+  ring: 'bench/ring.ts',
   faults: 'test/faults/run.ts',
 }
 
