@@ -30,7 +30,7 @@ function main(): void {
   console.log(
     'differ by at most one. "no map": bounded loads that do not know the previous map. "plain": a ring',
   )
-  console.log('without bounds, whose largest load is "plain max" times the mean. "ms": the slowest of three.')
+  console.log('without bounds, whose largest load is "plain max" times the mean. "ms": processor time.')
   printLine(COLUMNS.map(([title]) => title))
   for (const partitions of TABLE_PARTITIONS) {
     for (const members of TABLE_MEMBERS) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { assignPartitions, ownerOf, type Assignment } from './assign.ts'
+import { HashRing, partitionPositions } from './hash-ring.ts'
 import { leastMoves, movesBetween } from './moves.ts'
 
 const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'B', 'é', '__proto__', '')
@@ -144,6 +145,25 @@ describe('an assignment of partitions', () => {
         expect(assignPartitions(partitions, members, now)).toEqual(now)
       }),
     )
+  })
+
+  it('lets a member keep no more than its share where two partitions lie in the same place', () => {
+    const partitions = 2 ** 17
+    const positions = [...partitionPositions(partitions)]
+    const lastAt = new Map(positions.map((position, p) => [position, p]))
+    const first = positions.findIndex((position, p) => lastAt.get(position) !== p)
+    const twins = [first, lastAt.get(positions[first] ?? 0) ?? -1] as const
+    // The twins are the farthest of what `a` holds, which is one too many.
+    const ring = new HashRing(['a', 'b'])
+    const distances = positions.map((position) => ring.distanceTo(0, position))
+    const nearer = distances.flatMap((distance, p) => (distance < (distances[first] ?? 0) ? [p] : []))
+    const held = new Set([...nearer.slice(0, partitions / 2 - 1), ...twins])
+    expect(held.size).toBe(partitions / 2 + 1)
+    const previous = { members: ['a', 'b'], owners: positions.map((_, p) => (held.has(p) ? 0 : 1)) }
+
+    const next = assignPartitions(partitions, ['a', 'b'], previous)
+    expect(movesBetween(previous, next)).toBe(1)
+    expect(twins.map((p) => ownerOf(next, p))).toEqual(['a', 'b'])
   })
 
   it('does not make the same partitions move at every change', () => {

@@ -106,9 +106,10 @@ function nearest(
   count: number,
 ): readonly number[] {
   if (partitions.length <= count) return partitions
-  return partitions
-    .map((partition) => ({ partition, distance: ring.distanceTo(member, positions[partition] ?? 0) }))
-    .sort((a, b) => a.distance - b.distance || a.partition - b.partition)
-    .slice(0, count)
-    .map(({ partition }) => partition)
+  const distances = Uint32Array.from(partitions, (partition) =>
+    ring.distanceTo(member, positions[partition] ?? 0),
+  )
+  const farthest = distances.toSorted()[count - 1] ?? -1
+  // The last ones fall off where several lie equally far.
+  return partitions.filter((_, i) => (distances[i] ?? 0) <= farthest).slice(0, count)
 }
