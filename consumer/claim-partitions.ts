@@ -48,12 +48,19 @@ export async function lockPartitions(
   return rows
 }
 
+/** What came of claiming some partitions of a shard. */
+export interface Claimed {
+  /** Owned from now on, by partition number. */
+  readonly stakes: ReadonlyMap<number, Stake>
+  /** A newer generation has given these away; its number, by partition number. */
+  readonly refused: ReadonlyMap<number, number>
+}
+
 /**
  * Makes this consumer the owner of partitions: raises their epochs, so that whoever owned them before can commit
  * no more. Takes what is free first, then waits for batches in flight.
  *
- * @param onClaimed is told at once of each part that is owned from now on, by partition number: what was claimed is
- *   fenced, and waits for nobody. Partitions that a newer generation has given away are not among them.
+ * @param onClaimed is told at once of each part: what was claimed is fenced, and waits for nobody
  * @throws if the database fails; what was claimed until then stays claimed
  */
 export async function claimPartitions(
@@ -61,13 +68,13 @@ export async function claimPartitions(
   shard: ShardKey,
   numbers: readonly number[],
   claim: Claim,
-  onClaimed: (stakes: ReadonlyMap<number, Stake>) => void,
+  onClaimed: (claimed: Claimed) => void,
 ): Promise<void> {
   const free = await claimOnce(knex, shard, numbers, claim, true)
-  onClaimed(free.stakes)
-  const rest = numbers.filter((number) => !free.seen.has(number))
+  onClaimed(free)
+  const rest = numbers.filter((number) => !free.stakes.has(number) && !free.refused.has(number))
   if (rest.length === 0) return
-  onClaimed((await claimOnce(knex, shard, rest, claim, false)).stakes)
+  onClaimed(await claimOnce(knex, shard, rest, claim, false))
 }
 
 async function claimOnce(
@@ -76,8 +83,8 @@ async function claimOnce(
   numbers: readonly number[],
   claim: Claim,
   skipLocked: boolean,
-): Promise<{ seen: Set<number>; stakes: Map<number, Stake> }> {
-  if (numbers.length === 0) return { seen: new Set(), stakes: new Map() }
+): Promise<Claimed> {
+  if (numbers.length === 0) return { stakes: new Map(), refused: new Map() }
   return knex.transaction(async (trx) => {
     const rows = await lockPartitions(trx, shard, numbers, skipLocked)
     const mine = rows.filter((row) => row.generation <= claim.generation)
@@ -94,9 +101,45 @@ async function claimOnce(
       )
     }
     return {
-      seen: new Set(rows.map((row) => row.number)),
       stakes: new Map(mine.map((row) => [row.number, { epoch: row.epoch + 1, sequence: row.sequence }])),
+      refused: new Map(
+        rows.filter((row) => row.generation > claim.generation).map((row) => [row.number, row.generation]),
+      ),
     }
+  })
+}
+
+/**
+ * Writes a new generation on partitions that stay with their owner, so that a claim under an older map, made late, finds
+ * them taken. Never lowers a generation.
+ *
+ * @param epochs of the owner, by partition number
+ * @returns the partitions that are still at that epoch; all others are somebody else's
+ */
+export async function stampPartitions(
+  knex: Knex,
+  shard: ShardKey,
+  epochs: ReadonlyMap<number, number>,
+  generation: number,
+): Promise<Set<number>> {
+  if (epochs.size === 0) return new Set()
+  return knex.transaction(async (trx) => {
+    const rows = await lockPartitions(trx, shard, [...epochs.keys()])
+    const kept = rows.filter((row) => epochs.get(row.number) === row.epoch)
+    const older = kept.filter((row) => row.generation < generation)
+    if (older.length > 0) {
+      const stamped = rowList(
+        ['number'],
+        older.map((row) => [row.number]),
+      )
+      await trx.raw(
+        `UPDATE ${stamped.sql} AS w STRAIGHT_JOIN partitions AS p FORCE INDEX (PRIMARY)
+           ON p.slot = ? AND p.topology_version = ? AND p.number = w.number
+         SET p.generation = ?`,
+        [...stamped.bindings, shard.slot, shard.topologyVersion, generation],
+      )
+    }
+    return new Set(kept.map((row) => row.number))
   })
 }
 

@@ -7,46 +7,45 @@ import { durabilityGaps } from '../shared/durability.ts'
 import { FrontrowError } from '../shared/errors.ts'
 import { errorFields, type Log } from '../shared/log.ts'
 import { connectMysql } from '../shared/mysql/connect.ts'
-import { firstSlotOfShard, type Topology } from '../shared/placement.ts'
+import type { Topology } from '../shared/placement.ts'
+import { followMaps } from '../shared/rebalance/map-broadcast.ts'
+import { Member } from '../shared/rebalance/member.ts'
 import { connectRedis } from '../shared/redis/connect.ts'
-import { redisKeys } from '../shared/redis/keys.ts'
+import { membershipKeys } from '../shared/redis/keys.ts'
 import { defineScripts, type Scripts } from '../shared/redis/scripts.ts'
 import { ensureTopology } from '../shared/topology.ts'
-import { claimPartitions, recoverStakes, type ShardKey } from './claim-partitions.ts'
-import { commitBatch } from './commit-batch.ts'
-import { findStored } from './find-stored.ts'
-import { sectionLoader } from './load-sections.ts'
 import type { ConsumerMetrics } from './metrics.ts'
-import { SectionMemory } from './section-memory.ts'
-import { settleBatch } from './settle-batch.ts'
-import { ShardLoop } from './shard-loop.ts'
-import { ShardReader } from './shard-reader.ts'
+import { Ownership } from './ownership.ts'
+import { ownershipPorts } from './ownership-ports.ts'
+import { Shards } from './shards.ts'
 import { watchRedis } from './watch-redis.ts'
 
 /**
- * starting ──> claiming ──> running ──> draining ──> stopped
+ * starting ──> joining ──> running ──> draining ──> stopped
  *
  * - starting: waiting for the database and its tables, for as long as it takes
- * - claiming: raising the epochs of its partitions
- * - running:  deciding; without partitions (all claimed by another) it stands by
- * - draining: finishing the batches in flight
+ * - joining:  shows itself to the other consumers, and claims what the first map that names it gives it
+ * - running:  decides what it owns, which may be nothing: with more consumers than partitions it stands by
+ * - draining: hands over what it owns, finishing the batches in flight
  */
-export type ConsumerState = 'starting' | 'claiming' | 'running' | 'draining' | 'stopped'
+export type ConsumerState = 'starting' | 'joining' | 'running' | 'draining' | 'stopped'
 
 export interface ConsumerReadiness {
   readonly state: ConsumerState
   readonly owned: number
+  /** Of the map that it follows. */
+  readonly generation: number
   readonly redis: boolean
   readonly mysql: boolean
   /** Milliseconds since the slowest of its loops last got round. */
   readonly standstillMs: number
 }
 
-interface Shard {
-  readonly number: number
-  readonly key: ShardKey
-  readonly loop: ShardLoop
-  readonly reader: ShardReader
+/** What exists once the topology is known. */
+interface Taking {
+  readonly shards: Shards
+  readonly member: Member
+  readonly ownership: Ownership
 }
 
 /** Waits between attempts to reach a database that is not there. */
@@ -54,7 +53,7 @@ const START_RETRY_MS = 500
 
 const monotonicMs = (): number => performance.now()
 
-/** One consumer: a loop for each shard, and what they share. */
+/** One consumer: its part in the ownership of partitions, a loop for each shard, and what they share. */
 export class Consumer {
   /** A fresh name at each boot: a restarted process is another owner. */
   readonly name = `consumer-${randomUUID()}`
@@ -64,11 +63,15 @@ export class Consumer {
   private readonly commits: Knex
   private readonly reads: Knex
   private readonly redis: Redis
+  private readonly lockRedis: Redis
+  private readonly mapsRedis: Redis
   private readonly scripts: Scripts
+  /** Asked to stop. */
   private readonly stopping = new AbortController()
+  /** Everything is handed over. */
+  private readonly ending = new AbortController()
   private state: ConsumerState = 'starting'
-  private shards: readonly Shard[] = []
-  private readonly memories: SectionMemory[] = []
+  private taking: Taking | undefined
   private stopWatching: () => void = () => undefined
 
   constructor(config: ConsumerConfig, log: Log, metrics: ConsumerMetrics) {
@@ -77,14 +80,18 @@ export class Consumer {
     this.metrics = metrics
     this.commits = connectMysql(config.mysql, 'commit', 16)
     this.reads = connectMysql(config.mysql, 'read', 8)
-    this.redis = connectRedis(config.redis, 'work', (error) => {
-      this.log.warn(errorFields(error), 'redis')
-    })
+    const connect = (role: 'work' | 'lock' | 'read'): Redis =>
+      connectRedis(config.redis, role, (error) => {
+        this.log[role === 'work' ? 'warn' : 'debug'](errorFields(error), `redis (${role})`)
+      })
+    this.redis = connect('work')
+    this.lockRedis = connect('lock')
+    this.mapsRedis = connect('read')
     this.scripts = defineScripts(this.redis)
   }
 
   /**
-   * Takes over every partition and decides until `stop`.
+   * Shares the partitions with the other consumers and decides its own until `stop`.
    *
    * @throws FrontrowError TOPOLOGY_DIFFERS if configured otherwise than the deployment; anything else is retried
    */
@@ -93,42 +100,47 @@ export class Consumer {
       ensureTopology(this.reads, this.config, Date.now()),
     )
     if (topology === undefined) return this.close()
-    this.shards = Array.from({ length: topology.shards }, (_, number) => this.createShard(topology, number))
+    const taking = this.prepare(topology)
+    const { shards, ownership } = taking
+    this.taking = taking
     this.stopWatching = watchRedis({
       redis: this.redis,
       keyPrefix: this.config.keyPrefix,
       topology,
       metrics: this.metrics,
       log: this.log,
-      owned: () => this.shards.map(({ number, loop }) => ({ shard: number, partitions: loop.owned })),
+      owned: () => shards.all.map(({ number, loop }) => ({ shard: number, partitions: loop.owned })),
     })
-    this.enter('claiming')
+    this.enter('joining')
     void this.sayDurabilityGaps()
-    // Each shard for itself: what is claimed is fenced from its former owner, and must not wait for the rest.
-    const loops = this.shards.map(({ loop }) => loop.run())
-    await Promise.all(this.shards.map((shard) => this.claim(shard, topology)))
-    if (!this.isStopped()) this.enter('running')
-    await Promise.all(loops)
+    const loops = shards.run()
+    const following = this.follow(ownership)
+    await ownership.run(() => {
+      this.look(taking)
+    })
+    this.ending.abort()
+    shards.stop()
+    await loops
+    this.mapsRedis.disconnect()
+    await following
     await this.close()
   }
 
-  /** Finishes what is in flight; `run` returns when it is done. */
+  /** Hands over what it owns and finishes what is in flight; `run` returns when that is done. */
   stop(): void {
     if (this.state === 'draining' || this.state === 'stopped') return
     this.enter('draining')
-    for (const { loop, reader } of this.shards) {
-      loop.stop()
-      reader.close()
-    }
     this.stopping.abort()
+    this.taking?.ownership.leave()
   }
 
   async readiness(): Promise<ConsumerReadiness> {
     return {
-      state: this.state,
-      owned: this.owned,
+      state: this.ownerState,
+      owned: this.taking?.shards.owned ?? 0,
+      generation: this.taking?.member.generation ?? 0,
       redis: this.redis.status === 'ready',
-      standstillMs: Math.round(Math.max(0, ...this.shards.map(({ loop }) => loop.standstillMs))),
+      standstillMs: Math.round(this.taking?.shards.standstillMs ?? 0),
       mysql: await this.reads.raw('SELECT 1').then(
         () => true,
         () => false,
@@ -140,93 +152,65 @@ export class Consumer {
     return this.state
   }
 
-  private get owned(): number {
-    return this.shards.reduce((sum, { loop }) => sum + loop.owned.length, 0)
-  }
-
   private enter(state: ConsumerState): void {
     this.state = state
-    this.log.info({ state, owned: this.owned }, 'consumer')
+    this.log.info({ state, owned: this.taking?.shards.owned ?? 0 }, 'consumer')
   }
 
-  private createShard(topology: Topology, number: number): Shard {
-    const { config, commits, reads, redis, scripts, metrics, log } = this
-    const keys = redisKeys(config.keyPrefix, topology)
-    const key: ShardKey = { slot: firstSlotOfShard(topology, number), topologyVersion: topology.version }
-    const connection = connectRedis(config.redis, 'read', (error) => {
-      log.debug(errorFields(error), 'redis reader')
+  private prepare(topology: Topology): Taking {
+    const { config, log, metrics, commits, reads, redis, scripts } = this
+    const sleep = (ms: number): Promise<void> => this.sleep(ms)
+    const member = new Member({
+      name: this.name,
+      partitions: topology.shards * topology.partitionsPerShard,
+      heartbeatMs: config.heartbeatMs,
+      memberTimeoutMs: config.memberTimeoutMs,
+      random: Math.random,
     })
-    const reader = new ShardReader(
-      connection,
-      (partition) => keys.stream({ shard: number, number: partition }),
-      monotonicMs,
-    )
-    const { outcomeTtlMs, recordTtlMs } = config
-    const memory = new SectionMemory(sectionLoader(reads), Math.ceil(config.memorySeats / topology.shards))
-    this.memories.push(memory)
-    const loop = new ShardLoop({
-      topology,
-      shard: number,
-      shardSlot: key.slot,
-      maxBatch: config.maxBatch,
-      memory,
-      log,
-      metrics,
-      read: (request, offer) => reader.read(request, offer),
-      restartReading: () => {
-        reader.restart()
-      },
-      findStored: (commands) => findStored(reads, commands),
-      nowMs: Date.now,
-      monotonicMs,
-      commit: async (batch, nowMs) => {
-        const done = metrics.commitSeconds.startTimer()
-        const result = await commitBatch(batch, {
-          knex: commits,
-          shard: number,
-          shardKey: key,
-          nowMs,
-        })
-        done()
-        metrics.batchEntries.observe(batch.decided.length)
-        metrics.memorySeats.set(this.memories.reduce((sum, { seatCount }) => sum + seatCount, 0))
-        return result
-      },
-      settle: (batch, refused, nowMs) =>
-        settleBatch(batch, refused, {
-          redis,
-          scripts,
-          keys,
-          topology,
-          shard: number,
-          outcomeTtlMs,
-          recordTtlMs,
-          nowMs,
-        }),
-      recover: (stakes) => recoverStakes(commits, key, stakes),
-      sleep: (ms) => this.sleep(ms),
+    const shards = new Shards({
+      ...{ config, topology, log, metrics, commits, reads, redis, scripts, monotonicMs, sleep },
       onLost: (partitions) => {
-        log.warn({ shard: number, partitions }, 'partitions are somebody else’s now')
-        this.showOwned()
+        ownership.lost(partitions)
+      },
+      onServing: (partitions) => {
+        ownership.serving(partitions)
       },
     })
-    return { number, key, loop, reader }
+    const servers = { commits, reads, redis, lockRedis: this.lockRedis, scripts }
+    const ownership = new Ownership(
+      member,
+      ownershipPorts({
+        ...servers,
+        member: this.name,
+        topology,
+        keys: membershipKeys(config.keyPrefix),
+        log,
+        metrics,
+        shards,
+        monotonicMs,
+        sleep,
+      }),
+    )
+    return { shards, member, ownership }
   }
 
-  private async claim(shard: Shard, topology: Topology): Promise<void> {
-    const numbers = Array.from({ length: topology.partitionsPerShard }, (_, number) => number)
-    await this.untilItWorks('claiming partitions', async () => {
-      const wanted = numbers.filter((number) => !shard.loop.owned.includes(number))
-      const claim = { owner: this.name, generation: 0, nowMs: Date.now() }
-      await claimPartitions(this.commits, shard.key, wanted, claim, (stakes) => {
-        shard.loop.own(stakes)
-        this.showOwned()
-      })
+  private look({ shards, member }: Taking): void {
+    this.metrics.owned.set(shards.owned)
+    if (this.state === 'joining' && member.isSettled) this.enter('running')
+  }
+
+  private async follow(ownership: Ownership): Promise<void> {
+    await followMaps({
+      redis: this.mapsRedis,
+      keys: membershipKeys(this.config.keyPrefix),
+      log: this.log,
+      monotonicMs,
+      sleep: (ms) => this.sleep(ms),
+      isStopped: () => this.ending.signal.aborted,
+      onMap: (map) => {
+        ownership.heard(map)
+      },
     })
-  }
-
-  private showOwned(): void {
-    this.metrics.owned.set(this.owned)
   }
 
   /** Tries until it works or the consumer is stopped; what no retry can mend is thrown. */
@@ -239,7 +223,7 @@ export class Consumer {
       } catch (error) {
         if (error instanceof FrontrowError && !error.retryable) throw error
         this.log.warn(errorFields(error), `${what} failed, will try again`)
-        await this.sleep(START_RETRY_MS)
+        await this.pause(START_RETRY_MS, this.stopping.signal)
       }
     }
     return undefined
@@ -249,8 +233,13 @@ export class Consumer {
     return this.stopping.signal.aborted
   }
 
-  private async sleep(ms: number): Promise<void> {
-    await delay(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined)
+  /** Ends early once everything is handed over. */
+  private sleep(ms: number): Promise<void> {
+    return this.pause(ms, this.ending.signal)
+  }
+
+  private async pause(ms: number, signal: AbortSignal): Promise<void> {
+    await delay(ms, undefined, { signal }).catch(() => undefined)
   }
 
   private async sayDurabilityGaps(): Promise<void> {
@@ -264,8 +253,8 @@ export class Consumer {
 
   private async close(): Promise<void> {
     this.stopWatching()
-    for (const { reader } of this.shards) reader.close()
-    this.redis.disconnect()
+    this.taking?.shards.close()
+    for (const redis of [this.redis, this.lockRedis, this.mapsRedis]) redis.disconnect()
     await Promise.all([this.commits.destroy(), this.reads.destroy()])
     this.enter('stopped')
   }

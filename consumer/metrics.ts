@@ -4,7 +4,20 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const BATCH_ENTRIES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000]
 
-export interface ConsumerMetrics {
+/** From a consumer's hearing of the map that gives it a partition to its first reading of the stream, in seconds. */
+const HAND_OVER_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** What concerns the sharing of partitions among consumers. */
+export interface OwnershipMetrics {
+  readonly generation: Gauge
+  readonly members: Gauge
+  readonly generations: Counter<'reason'>
+  readonly claims: Counter<'result'>
+  readonly moves: Counter<'how'>
+  readonly handOverSeconds: Histogram
+}
+
+export interface ConsumerMetrics extends OwnershipMetrics {
   readonly registry: Registry
   readonly decisions: Counter<'command' | 'status'>
   readonly batchEntries: Histogram
@@ -29,6 +42,7 @@ export function createConsumerMetrics(): ConsumerMetrics {
   const registers = [registry]
   return {
     registry,
+    ...createOwnershipMetrics(registers),
     decisions: new Counter({
       name: 'frontrow_decisions_total',
       help: 'Committed decisions by command and the status they gave the request (UNCHANGED: none)',
@@ -93,6 +107,41 @@ export function createConsumerMetrics(): ConsumerMetrics {
       name: 'frontrow_backlog_oldest_seconds',
       help: 'Age of the oldest undecided entry of an owned partition',
       labelNames: ['partition'],
+      registers,
+    }),
+  }
+}
+
+function createOwnershipMetrics(registers: Registry[]): OwnershipMetrics {
+  return {
+    generation: new Gauge({
+      name: 'frontrow_generation',
+      help: 'Generation of the map that this consumer follows',
+      registers,
+    }),
+    members: new Gauge({ name: 'frontrow_members', help: 'Consumers that the map names', registers }),
+    generations: new Counter({
+      name: 'frontrow_generations_total',
+      help: 'Maps that this consumer made, by what called for them',
+      labelNames: ['reason'],
+      registers,
+    }),
+    claims: new Counter({
+      name: 'frontrow_claims_total',
+      help: 'Partitions claimed, refused (a newer generation has given them away) or failed (tried again)',
+      labelNames: ['result'],
+      registers,
+    }),
+    moves: new Counter({
+      name: 'frontrow_partition_moves_total',
+      help: 'Partitions that came (claimed), went (released), or turned out to be somebody else’s (lost)',
+      labelNames: ['how'],
+      registers,
+    }),
+    handOverSeconds: new Histogram({
+      name: 'frontrow_handover_seconds',
+      help: 'How long a moved partition stood still: from hearing of its new map to reading its stream',
+      buckets: HAND_OVER_SECONDS,
       registers,
     }),
   }

@@ -75,6 +75,7 @@ class Stage {
       restartReading: () => {
         this.cursor = 0
       },
+      interruptRead: () => undefined,
       findStored: (commands) =>
         Promise.resolve(
           new Map(
@@ -104,6 +105,7 @@ class Stage {
       },
       sleep: () => new Promise((resolve) => setTimeout(resolve, 1)),
       onLost: (partitions) => this.lost.push(...partitions),
+      onServing: () => undefined,
     })
     this.loop.own(this.stakes)
     this.running = this.loop.run()

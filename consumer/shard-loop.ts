@@ -30,6 +30,8 @@ export interface ShardLoopPorts {
   /** Offers entries one by one; those that are in flight are declined. See ShardReader. */
   read(request: ReadRequest, offer: (entry: Entry) => boolean): Promise<void>
   restartReading(): void
+  /** Ends a read that waits for entries. */
+  interruptRead(): void
   findStored(commands: readonly NamedCommand[]): Promise<Map<string, StoredDecision>>
   /** For display: stored with decisions and shown with outcomes. Nothing is decided by it. */
   nowMs(): number
@@ -43,9 +45,12 @@ export interface ShardLoopPorts {
   sleep(ms: number): Promise<void>
   /** Partitions that turned out to be somebody else's. */
   onLost(partitions: readonly number[]): void
+  /** Partitions whose streams are read for the first time since they were claimed. */
+  onServing(partitions: readonly number[]): void
 }
 
-const STANDBY_MS = 200
+/** Without partitions there is nothing to do but to wait for some; looked at again this often all the same. */
+const STANDBY_MS = 1_000
 /** Reads in a row that found nothing, after which an owner looks whether it still is one: every two seconds or so. */
 const IDLE_ROUNDS = 4
 /** Failures in a row that reloading may mend; beyond that the batch itself is suspected. */
@@ -96,6 +101,10 @@ export class ShardLoop {
   private idleRounds = 0
   private stopping = false
   private lastRoundMs: number
+  /** Claimed, and not yet read. */
+  private readonly unread = new Set<number>()
+  private leavers: { readonly numbers: readonly number[]; readonly letGo: () => void }[] = []
+  private wake: () => void = () => undefined
 
   constructor(ports: ShardLoopPorts) {
     this.ports = ports
@@ -109,13 +118,32 @@ export class ShardLoop {
     for (const [number, stake] of stakes) {
       this.stakes.set(number, stake)
       this.ahead.set(number, stake)
+      this.unread.add(number)
     }
     this.suspectRepeats()
     this.ports.restartReading()
+    this.interrupt()
   }
 
+  /**
+   * Lets go of partitions: reads them no more, finishes what is in flight, forgets them. They can still be claimed by
+   * others before, so nothing rests on it; it spares a refused commit.
+   */
+  release(numbers: readonly number[]): Promise<void> {
+    return new Promise((letGo) => {
+      this.leavers.push({ numbers, letGo })
+      this.interrupt()
+    })
+  }
+
+  /** Partitions that it decides. */
   get owned(): readonly number[] {
-    return [...this.stakes.keys()]
+    const leaving = new Set(this.leavers.flatMap(({ numbers }) => numbers))
+    return [...this.stakes.keys()].filter((number) => !leaving.has(number))
+  }
+
+  epochOf(number: number): number | undefined {
+    return this.stakes.get(number)?.epoch
   }
 
   /** Milliseconds since the loop last got round without an error. Readiness looks at it. */
@@ -126,6 +154,12 @@ export class ShardLoop {
   /** Finishes the batch in flight, then `run` returns. The caller ends a blocking read. */
   stop(): void {
     this.stopping = true
+    this.interrupt()
+  }
+
+  private interrupt(): void {
+    this.wake()
+    this.ports.interruptRead()
   }
 
   async run(): Promise<void> {
@@ -137,8 +171,28 @@ export class ShardLoop {
         if (!this.isStopping()) await this.afterError(error)
       }
     }
+    await this.finishAll()
+    this.letGo()
+  }
+
+  private async finishAll(): Promise<void> {
     if (this.committing !== undefined) await this.finishCommit()
     await this.settling
+  }
+
+  /** Forgets what is to be released. Nothing of it may be decided and not committed. */
+  private letGo(): void {
+    const { leavers } = this
+    if (leavers.length === 0) return
+    const numbers = leavers.flatMap((each) => each.numbers)
+    for (const number of numbers) {
+      this.stakes.delete(number)
+      this.ahead.delete(number)
+      this.unread.delete(number)
+    }
+    this.forgetPartitions(new Set(numbers))
+    this.leavers = []
+    for (const each of leavers) each.letGo()
   }
 
   // A method, because the compiler takes a field that was tested once for unchanged ever after.
@@ -148,8 +202,12 @@ export class ShardLoop {
 
   /** One round. Exposed to tests through `run` only. */
   private async step(): Promise<void> {
+    if (this.leavers.length > 0) {
+      await this.finishAll()
+      this.letGo()
+    }
     if (this.stakes.size === 0) {
-      await this.ports.sleep(STANDBY_MS)
+      await Promise.race([this.ports.sleep(STANDBY_MS), new Promise<void>((wake) => (this.wake = wake))])
       return
     }
     const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
@@ -183,13 +241,22 @@ export class ShardLoop {
     const fresh: ParsedEntry[] = []
     const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
     const inFlight = this.inFlight.mostOfOnePartition
-    await this.ports.read({ partitions: this.owned, limit: this.limit, inFlight, blockMs }, (entry) => {
+    const partitions = this.owned
+    this.noteServing(partitions)
+    await this.ports.read({ partitions, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
-      if (this.inFlight.has(parsed)) return false
+      // While it waited, a partition may have been lost or claimed anew.
+      if (this.inFlight.has(parsed) || !this.stakes.has(entry.partition)) return false
       fresh.push(parsed)
       return true
     })
     return fresh
+  }
+
+  private noteServing(partitions: readonly number[]): void {
+    if (this.unread.size === 0) return
+    const serving = partitions.filter((number) => this.unread.delete(number))
+    if (serving.length > 0) this.ports.onServing(serving)
   }
 
   /** Decides a batch on top of whatever is committing. */
@@ -345,17 +412,22 @@ export class ShardLoop {
   private async recover(): Promise<void> {
     this.ports.memory.discardOverlays()
     for (;;) {
+      this.letGo()
       try {
-        const asked = this.owned
-        const stakes = await this.ports.recover(this.stakes)
+        const asked = new Map(this.stakes)
+        const stakes = await this.ports.recover(asked)
         // What was claimed in the meantime is as fresh as can be.
-        for (const number of asked) {
+        const lost: number[] = []
+        for (const [number, before] of asked) {
+          if (this.stakes.get(number)?.epoch !== before.epoch) continue
           const stake = stakes.get(number)
-          if (stake === undefined) this.stakes.delete(number)
-          else this.stakes.set(number, stake)
+          if (stake === undefined) {
+            this.stakes.delete(number)
+            lost.push(number)
+          } else this.stakes.set(number, stake)
         }
         this.ahead = new Map(this.stakes)
-        this.lose(asked.filter((number) => !stakes.has(number)))
+        this.lose(lost)
         this.ports.restartReading()
         return
       } catch (error) {

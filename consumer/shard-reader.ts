@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Entry } from './parse-entry.ts'
 
@@ -7,6 +8,10 @@ export interface ReadRequest {
   readonly inFlight: number
   readonly blockMs: number
 }
+
+/** Attempts to end a blocking read, and the pause after the first; each further one is twice as long. */
+const INTERRUPT_TRIES = 5
+const INTERRUPT_PAUSE_MS = 5
 
 /** Longest time between two readings from the streams' starts, in milliseconds. */
 const RESTART_MS = 1_000
@@ -20,20 +25,50 @@ const RESTART_MS = 1_000
  */
 export class ShardReader {
   private readonly redis: Redis
+  private readonly helper: Redis
   private readonly streamOf: (partition: number) => string
   private readonly monotonicMs: () => number
   private readonly cursors = new Map<number, string>()
   private restartedAtMs = 0
   private busyStreams = 1
   private turn = 0
+  /** Counts the reads; even: none is under way. */
+  private reads = 0
+  private clientId: number | undefined
 
-  constructor(redis: Redis, streamOf: (partition: number) => string, monotonicMs: () => number) {
+  /** @param helper another client of the same Redis, which can end a blocking read of the first */
+  constructor(
+    redis: Redis,
+    helper: Redis,
+    streamOf: (partition: number) => string,
+    monotonicMs: () => number,
+  ) {
     this.redis = redis
+    this.helper = helper
     this.streamOf = streamOf
     this.monotonicMs = monotonicMs
     redis.on('ready', () => {
       this.restart()
+      this.clientId = undefined
+      // Goes out before the first read. Without it a read cannot be interrupted, and ends by its time-out.
+      redis.client('ID').then(
+        (id) => (this.clientId = id),
+        () => undefined,
+      )
     })
+  }
+
+  /** Ends a read that waits for entries, so that the next one asks for other streams. */
+  interrupt(): void {
+    void this.unblock(this.reads)
+  }
+
+  /** Over another connection it may come before the read that it is to end has begun to wait. */
+  private async unblock(read: number): Promise<void> {
+    for (let tried = 0; tried < INTERRUPT_TRIES && this.reads === read && read % 2 === 1; tried++) {
+      if (this.clientId !== undefined) await this.helper.client('UNBLOCK', this.clientId).catch(() => 0)
+      await delay(INTERRUPT_PAUSE_MS << tried)
+    }
   }
 
   /** The next read begins at the streams' starts. */
@@ -58,10 +93,12 @@ export class ShardReader {
     const count = Math.ceil(limit / this.busyStreams) + (this.cursors.size === 0 ? inFlight : 0)
     const streams = partitions.map(this.streamOf)
     const cursors = partitions.map((partition) => this.cursors.get(partition) ?? '0-0')
-    const reply =
+    this.reads += 1
+    const reply = await (
       blockMs > 0
-        ? await this.redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams, ...cursors)
-        : await this.redis.xread('COUNT', count, 'STREAMS', ...streams, ...cursors)
+        ? this.redis.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams, ...cursors)
+        : this.redis.xread('COUNT', count, 'STREAMS', ...streams, ...cursors)
+    ).finally(() => (this.reads += 1))
     if (!reply) return
     this.busyStreams = reply.length
     const numbers = new Map(streams.map((stream, i) => [stream, partitions[i] ?? 0]))

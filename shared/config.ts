@@ -50,6 +50,8 @@ const consumerSettings = {
   MEMORY_SEATS: whole(1_000, 100_000_000).default(2_000_000),
   OUTCOME_TTL_MS: whole(1_000, DAY_MS).default(600_000),
   RECORD_TTL_MS: whole(1_000, 30 * DAY_MS).default(DAY_MS),
+  HEARTBEAT_MS: whole(20, 60_000).default(250),
+  MEMBER_TIMEOUT_MS: whole(100, 600_000).default(3_000),
 }
 
 export interface RedisConfig {
@@ -99,6 +101,10 @@ export interface ConsumerConfig extends CommonConfig {
   readonly memorySeats: number
   readonly outcomeTtlMs: number
   readonly recordTtlMs: number
+  /** Between two signs of life. */
+  readonly heartbeatMs: number
+  /** Without a sign of life after which a consumer's partitions are given to others. */
+  readonly memberTimeoutMs: number
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -114,6 +120,11 @@ const consumerSchema = z
   .refine((settings) => settings.OUTCOME_TTL_MS <= settings.RECORD_TTL_MS, {
     path: ['OUTCOME_TTL_MS'],
     error: 'must not be longer than RECORD_TTL_MS: an outcome without its record would let a retry through',
+  })
+  .refine((settings) => settings.HEARTBEAT_MS * 3 <= settings.MEMBER_TIMEOUT_MS, {
+    path: ['HEARTBEAT_MS'],
+    error:
+      'must be a third of MEMBER_TIMEOUT_MS at most: one or two that come late must not pass for a death',
   })
 const commonSchema = z.object(commonSettings)
 
@@ -188,5 +199,7 @@ export function consumerConfig(environment: Environment): ConsumerConfig {
     memorySeats: settings.MEMORY_SEATS,
     outcomeTtlMs: settings.OUTCOME_TTL_MS,
     recordTtlMs: settings.RECORD_TTL_MS,
+    heartbeatMs: settings.HEARTBEAT_MS,
+    memberTimeoutMs: settings.MEMBER_TIMEOUT_MS,
   }
 }

@@ -14,6 +14,7 @@ const errorCodes = {
   CATALOGUE_CONFLICT: { retryable: true },
   COMMIT_FAILED: { retryable: true },
   ASSIGNMENT_INVALID: { retryable: false },
+  GENERATION_TAKEN: { retryable: true },
 } as const
 
 export type ErrorCode = keyof typeof errorCodes

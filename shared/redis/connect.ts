@@ -9,9 +9,10 @@ import type { RedisConfig } from '../config.ts'
  *   one whose caller has long been answered could still be carried out. `functions/run-on-shard.ts` runs it again
  *   where that is safe. A silent connection is given up, so that callers hear `not ready` instead of waiting.
  * - `work`: the consumer's own commands. Resends a command whose reply was lost: the scripts may run twice.
+ * - `lock`: redlock's, which waits for ever for a Redis that hangs: gives up soon, and never asks twice.
  * - `read`: blocking reads. Neither resends nor queues: a resent XREAD with an old cursor waits for ever.
  */
-export type RedisRole = 'accept' | 'work' | 'read'
+export type RedisRole = 'accept' | 'work' | 'lock' | 'read'
 
 /** Longest time a blocking XREAD waits, in milliseconds. */
 export const READ_BLOCK_MS = 500
@@ -30,6 +31,12 @@ const roleOptions: Record<
     maxRetriesPerRequest: 0,
   },
   work: { commandTimeout: 5_000, socketTimeout: 6_000, maxRetriesPerRequest: 1 },
+  lock: {
+    commandTimeout: 500,
+    socketTimeout: 3_000,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  },
   read: {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,

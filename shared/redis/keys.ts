@@ -18,6 +18,21 @@ export interface RedisKeys {
   rate(shard: number, customerId: string): string
 }
 
+/** The keys of the consumers among themselves; of no shard, and with one hash tag too. */
+export interface MembershipKeys {
+  /** Hash: member → its beat. */
+  readonly beats: string
+  /** Stream of bounded length: the newest maps. */
+  readonly maps: string
+  /** The lock under which a member rebalances. */
+  readonly lock: string
+}
+
+export function membershipKeys(prefix: string): MembershipKeys {
+  const root = `${prefix}{members}`
+  return { beats: `${root}beats`, maps: `${root}maps`, lock: `${root}lock` }
+}
+
 /** What the accept script compares: any difference means that the function's topology is out of date. */
 export function topologyMark(topology: Topology): string {
   return `${topology.version}:${topology.shards}x${topology.partitionsPerShard}`

@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis'
 import acceptBooking from './scripts/accept-booking.lua'
 import acceptCancel from './scripts/accept-cancel.lua'
+import broadcastMap from './scripts/broadcast-map.lua'
+import heartbeat from './scripts/heartbeat.lua'
 import settle from './scripts/settle.lua'
 
 type Arguments = readonly (string | number)[]
@@ -10,6 +12,8 @@ export interface Scripts {
   acceptBooking(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
   acceptCancel(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
   settle(keys: Arguments, args: Arguments): Promise<number>
+  heartbeat(keys: Arguments, args: Arguments): Promise<readonly string[]>
+  broadcastMap(keys: Arguments, args: Arguments): Promise<string>
 }
 
 type Defined = Record<string, (...args: Arguments) => Promise<unknown>>
@@ -20,6 +24,8 @@ export function defineScripts(redis: Redis): Scripts {
     frontrowAcceptBooking: acceptBooking,
     frontrowAcceptCancel: acceptCancel,
     frontrowSettle: settle,
+    frontrowHeartbeat: heartbeat,
+    frontrowBroadcastMap: broadcastMap,
   }
   for (const [name, lua] of Object.entries(sources)) redis.defineCommand(name, { lua })
   // defineCommand adds methods that the class's type cannot know.
@@ -30,5 +36,7 @@ export function defineScripts(redis: Redis): Scripts {
     acceptBooking: run('frontrowAcceptBooking') as Scripts['acceptBooking'],
     acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
     settle: run('frontrowSettle') as Scripts['settle'],
+    heartbeat: run('frontrowHeartbeat') as Scripts['heartbeat'],
+    broadcastMap: run('frontrowBroadcastMap') as Scripts['broadcastMap'],
   }
 }

@@ -12,6 +12,9 @@ const house: House = { performanceId: 'hamlet', sectionIds: ['A'], rows: 1, seat
 /** The server rolls back within 5 s of silence, and a claim that waited for the locks tries again within 3.5 s. */
 const TAKEN_OVER_WITHIN_MS = 12_000
 
+/** So that the frozen one is taken for dead soon. */
+const settings = { HEARTBEAT_MS: '100', MEMBER_TIMEOUT_MS: '600' }
+
 let deployment: Deployment
 let functions: BundleProcess
 let toRedis: FaultyProxy
@@ -29,6 +32,7 @@ beforeEach(async () => {
   frozen = await deployment.startConsumer({
     redisUrl: toRedis.urlOf(deployment.redisUrl),
     databaseUrl: toMysql.urlOf(deployment.databaseUrl),
+    settings,
   })
   // Redis knows the scripts from now on, and the sections are in memory: what comes goes the short way.
   await untilShown('warm-up', await book('warm-up', '1-10'), 'CONFIRMED')
@@ -105,7 +109,7 @@ describe('a consumer that is stopped', () => {
       const trap = toMysql.trap('COMMIT;', trick)
       const requestId = await freezeAt(trap, 'alice')
       const startedAt = performance.now()
-      const successor = await deployment.startConsumer()
+      const successor = await deployment.startConsumer({ settings })
       await untilShown('alice', requestId, 'CONFIRMED', TAKEN_OVER_WITHIN_MS)
       expect(performance.now() - startedAt).toBeLessThan(TAKEN_OVER_WITHIN_MS)
       frozen.wake()
@@ -125,12 +129,13 @@ describe('a consumer that is stopped', () => {
     // The successor owns the partitions, and sees no entry yet: only its claim stands against the one that wakes.
     const blind = await FaultyProxy.inFrontOf(deployment.redisUrl)
     const reading = Array.from({ length: 16 }, () => blind.trap('xread', 'hold-before'))
-    const successor = await deployment.startConsumer({ redisUrl: blind.urlOf(deployment.redisUrl) })
+    const successor = await deployment.startConsumer({ redisUrl: blind.urlOf(deployment.redisUrl), settings })
+    await until(async () => (await successor.count('frontrow_partitions_owned')) === 64)
     frozen.wake()
     trap.release()
-    await until(async () => (await frozen.count('frontrow_partitions_owned')) === 0)
-    expect(await frozen.count('frontrow_refused_commits_total')).toBe(1)
-    expect(await decisions()).toEqual([])
+    await until(async () => (await frozen.count('frontrow_refused_commits_total')) === 1)
+    // It takes part again by then, and may have claimed anew: what it decides under a newer epoch is another matter.
+    expect((await decisions()).filter(({ by }) => by === 'the frozen one')).toEqual([])
     blind.disarm()
     for (const each of reading) each.release()
     await untilShown('alice', requestId, 'CONFIRMED')
@@ -143,7 +148,7 @@ describe('a consumer that is stopped', () => {
   it('before settling shows no old outcome over a newer one', async () => {
     const trap = toRedis.trap('evalsha', 'hold-before')
     const requestId = await freezeAt(trap, 'alice')
-    await deployment.startConsumer()
+    await deployment.startConsumer({ settings })
     await untilShown('alice', requestId, 'CONFIRMED')
     await ask('alice', 'DELETE', `/bookings/${requestId}`)
     await untilShown('alice', requestId, 'CANCELLED')
@@ -160,7 +165,7 @@ describe('a consumer that is stopped', () => {
     const alices = await freezeAt(trap, 'alice')
     const [stream = ''] = await deployment.keysLike('s')
     const [entry] = await deployment.redis.xrange(stream, '-', '+')
-    const successor = await deployment.startConsumer()
+    const successor = await deployment.startConsumer({ settings })
     await untilShown('alice', alices, 'CONFIRMED')
     await deployment.settled()
     await successor.stop()
@@ -175,7 +180,7 @@ describe('a consumer that is stopped', () => {
     trap.release()
     await trap.answered
     expect(await deployment.redis.xlen(stream)).toBe(1)
-    await deployment.startConsumer()
+    await deployment.startConsumer({ settings })
     await untilShown('bob', bobs, 'CONFIRMED')
     await deployment.settled()
   })

@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 describe('a second consumer', () => {
-  it('takes over under load; the first commits no more and nothing is lost or decided twice', async () => {
+  it('takes its share under load, and everything when the first one leaves; nothing is lost or decided twice', async () => {
     const server = await world.startFunctions()
     await world.putPerformance('hamlet', { sections: ['A', 'B', 'C', 'D'], rows: 10, seats: 40 })
     const first = await world.startConsumer()
@@ -36,20 +36,22 @@ describe('a second consumer', () => {
     })()
     await until(() => accepted.length > 200)
     const second = await world.startConsumer()
-    await until(async () => (await first.consumer.readiness()).owned < 64)
-    const before = accepted.length
+    await until(async () => (await first.consumer.readiness()).owned === 32)
+    expect((await second.consumer.readiness()).owned).toBe(32)
+    let before = accepted.length
     await until(() => accepted.length > before + 200)
+    await first.stop()
+    expect((await second.consumer.readiness()).owned).toBe(64)
+    before = accepted.length
+    await until(() => accepted.length > before + 100)
     sale.on = false
     await load
     await world.settled()
     for (const { customer, requestId } of accepted) {
       expect((await outcomeOf(server, customer, requestId))['status']).toMatch(/CONFIRMED|REJECTED/)
     }
-    const report = await world.audit('hamlet')
-    expect(report).toMatchObject({ decisions: accepted.length, findings: [] })
-    expect(await first.count('refused')).toBeGreaterThan(0)
+    expect(await world.audit('hamlet')).toMatchObject({ decisions: accepted.length, findings: [] })
     expect(await second.count('wrongMemory')).toBe(0)
-    expect((await first.consumer.readiness()).state).toBe('running')
   })
 
   it('sees what the first one sold, although it looked at the same seats before', async () => {
@@ -62,12 +64,10 @@ describe('a second consumer', () => {
     })
     const first = await world.startConsumer()
     await bookAndWait(server, 'alice', wish('1-1'))
+    const second = await world.startConsumer()
     await first.stop()
-    await world.startConsumer()
     expect(await bookAndWait(server, 'bob', wish('1-1'))).toMatchObject({ status: 'REJECTED' })
-    const third = await world.startConsumer()
-    expect(await bookAndWait(server, 'bob', wish('1-1'))).toMatchObject({ status: 'REJECTED' })
-    expect(await third.count('wrongMemory')).toBe(0)
+    expect(await second.count('wrongMemory')).toBe(0)
   })
 })
 
@@ -128,7 +128,7 @@ describe('the fence', () => {
       shardKeyOf(performanceId),
       [number],
       { owner, generation, nowMs: 1 },
-      (stakes) => {
+      ({ stakes }) => {
         epoch = stakes.get(number)?.epoch ?? epoch
       },
     )
