@@ -17,6 +17,7 @@ const entries = {
   throughput: 'bench/throughput.ts',
   ring: 'bench/ring.ts',
   faults: 'test/faults/run.ts',
+  simulate: 'test/simulation/run.ts',
 }
 
 /** The bundle that package.json offers as a command. A shebang in the source would be kept by itself. */
