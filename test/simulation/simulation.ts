@@ -9,7 +9,7 @@ import { MEMBER_TIMEOUT_MS, SimConsumer, type Surroundings } from './sim-consume
 import { SimMysql } from './sim-mysql.ts'
 import { SimProcess } from './sim-process.ts'
 import { SimRedis } from './sim-redis.ts'
-import { strikes } from './strikes.ts'
+import { strikes, type Stage } from './strikes.ts'
 import { Wire } from './wire.ts'
 
 export interface SimulationOptions {
@@ -51,15 +51,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   return world.report()
 }
 
-/** Everything that is simulated, and what fate may do to it. */
-export class SimWorld {
+/** Everything that is simulated. */
+class SimWorld implements Stage {
   readonly clockwork = new Clockwork()
   readonly random: Random
   readonly judge = new Judge(() => this.clockwork.nowMs)
   readonly redis: SimRedis
   readonly mysql: SimMysql
   readonly wire: Wire
-  consumers: SimConsumer[] = []
+  private readonly consumers: SimConsumer[] = []
   private readonly around: Surroundings
   private readonly members: number
   private started = 0
@@ -96,7 +96,6 @@ export class SimWorld {
     this.consumers.push(new SimConsumer(new SimProcess(name, this.clockwork, clock), this.around))
   }
 
-  /** Part of a fault, or its end; when peace comes all of them end at once. */
   later(ms: number, run: () => void): void {
     this.clockwork.after(ms, () => {
       if (!this.wire.calm) run()
@@ -124,8 +123,8 @@ export class SimWorld {
     this.redis.isUp = true
     this.mysql.isUp = true
     for (const { process } of this.alive) process.resume()
-    const leaving = this.alive.filter(({ member }) => member.phase === 'leaving').length
-    for (let present = this.alive.length - leaving; present < this.members; present++) this.startConsumer()
+    const staying = this.alive.filter(({ member }) => ['joining', 'active'].includes(member.phase))
+    for (let present = staying.length; present < this.members; present++) this.startConsumer()
     const beganAtMs = this.clockwork.nowMs
     if (!(await this.clockwork.runUntil(() => this.isAtRest(), REST_WITHIN_MS))) {
       this.judge.say(`not at rest ${REST_WITHIN_MS} ms after the last fault: ${this.describe()}`)

@@ -1,20 +1,37 @@
+import type { Random } from '../support/random.ts'
+import type { Judge } from './judge.ts'
 import type { SimConsumer } from './sim-consumer.ts'
-import type { SimWorld } from './simulation.ts'
+import type { SimMysql } from './sim-mysql.ts'
+import type { SimRedis } from './sim-redis.ts'
+import type { Wire } from './wire.ts'
+
+/** What fate can lay hands on. */
+export interface Stage {
+  readonly random: Random
+  readonly judge: Judge
+  readonly wire: Wire
+  readonly redis: SimRedis
+  readonly mysql: SimMysql
+  readonly alive: readonly SimConsumer[]
+  startConsumer(): void
+  /** The end of a fault; when peace comes all of them end at once. */
+  later(ms: number, run: () => void): void
+}
 
 /** What fate may do, each for a while. */
-type Strike = (world: SimWorld) => void
+type Strike = (world: Stage) => void
 
-const someone = (world: SimWorld): SimConsumer | undefined => {
+const someone = (world: Stage): SimConsumer | undefined => {
   const { alive, random } = world
   return alive[random.whole(0, Math.max(1, alive.length))]
 }
 
 /** A short moment mostly, sometimes far beyond every time-out. */
-const aWhileMs = ({ random }: SimWorld): number =>
+const aWhileMs = ({ random }: Stage): number =>
   random.chance(0.3) ? random.whole(1_000, 4_000) : random.whole(5, 700)
 
 const withSomeone =
-  (strike: (world: SimWorld, consumer: SimConsumer) => void): Strike =>
+  (strike: (world: Stage, consumer: SimConsumer) => void): Strike =>
   (world) => {
     const consumer = someone(world)
     if (consumer !== undefined) strike(world, consumer)
