@@ -28,7 +28,8 @@ export interface MemberOptions {
 /** Between two looks at the newest map in MySQL that nothing called for. */
 const RECONCILE_MS = 3_000
 const RETRY_MS = 500
-const GATHER_MS = 150
+const GATHER_HEARTBEATS = 1.2
+const GATHER_AFTER_DEATH_HEARTBEATS = 0.4
 const LONGEST_GATHER_MS = 1_000
 const ATTEMPT_TIMEOUT_MS = 3_000
 const LOCK_RETRY_MS = 100
@@ -70,14 +71,15 @@ export class Member {
 
   constructor(options: MemberOptions) {
     this.options = options
-    const { memberTimeoutMs, partitions, random } = options
+    const { heartbeatMs, memberTimeoutMs, partitions, random } = options
     this.longestGapMs = memberTimeoutMs / 2
     this.detector = new FailureDetector({ memberTimeoutMs, longestGapMs: this.longestGapMs })
     this.holdings = new Holdings(options.name)
     this.rebalancing = new Rebalancing({
       partitions,
       random,
-      gatherMs: GATHER_MS,
+      gatherMs: GATHER_HEARTBEATS * heartbeatMs,
+      gatherAfterDeathMs: GATHER_AFTER_DEATH_HEARTBEATS * heartbeatMs,
       longestGatherMs: LONGEST_GATHER_MS,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
       lockRetryMs: LOCK_RETRY_MS,

@@ -17,9 +17,13 @@ export interface Situation {
 export interface RebalancingOptions {
   /** Partitions of the topology. */
   readonly partitions: number
-  /** Changes that follow each other within this time become one generation … */
+  /**
+   * Changes that follow each other within this time become one generation; longer than the time between two looks at
+   * the others, or each look would be one. Not so long after a death: partitions stand still until it is over.
+   */
   readonly gatherMs: number
-  /** … but no change waits longer than this. */
+  readonly gatherAfterDeathMs: number
+  /** No change waits longer than this. */
   readonly longestGatherMs: number
   /** After which an attempt that got no answer is given up, and before which a refused lock is not tried again. */
   readonly attemptTimeoutMs: number
@@ -126,7 +130,8 @@ export class Rebalancing {
       this.wish.what = what
       this.wish.changedAtMs = nowMs
     }
-    const { gatherMs, longestGatherMs } = this.options
+    const { gatherAfterDeathMs, longestGatherMs } = this.options
+    const gatherMs = reason === 'expiry' ? gatherAfterDeathMs : this.options.gatherMs
     const isGathered =
       nowMs - this.wish.changedAtMs >= gatherMs || nowMs - this.wish.sinceMs >= longestGatherMs
     return isGathered && nowMs >= this.notBeforeMs
