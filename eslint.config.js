@@ -14,6 +14,9 @@ const pureParts = [
   'shared/outcomes.ts',
   'shared/request-id.ts',
   'shared/ring/*.ts',
+  ...['protocol', 'partition-map', 'failure-detector', 'holdings', 'rebalancing', 'member'].map(
+    (name) => `shared/rebalance/${name}.ts`,
+  ),
 ]
 
 const ambient = (name, message) => ({ name, message })
