@@ -4,8 +4,11 @@ import type { PartitionMap } from './partition-map.ts'
 
 /** A map of four partitions: who owns each, by a letter. */
 const map = (generation: number, owners: string): PartitionMap => {
-  const members = [...new Set(owners)].sort()
-  return { generation, assignment: { members, owners: [...owners].map((owner) => members.indexOf(owner)) } }
+  const members = [...new Set(owners.split(''))].sort()
+  return {
+    generation,
+    assignment: { members, owners: owners.split('').map((owner) => members.indexOf(owner)) },
+  }
 }
 
 /** `a` owning the first two partitions under generation 1. */

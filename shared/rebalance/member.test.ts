@@ -239,6 +239,20 @@ describe('a member', () => {
     expect(around.maps).toHaveLength(1)
   })
 
+  it('stores nothing where the database already says what it should, and gives the lock back', () => {
+    const around = new Surroundings()
+    around.pass(1_000)
+    around.join('other')
+    around.pass(300)
+    // Somebody else was quicker, and this member has not heard of it.
+    around.maps.push({ generation: 2, assignment: { members: ['me', 'other'], owners: [0, 0, 1, 1] } })
+    around.pass(600)
+    expect(around.count('lock')).toBe(2)
+    expect(around.count('unlock')).toBe(2)
+    expect(around.maps).toHaveLength(2)
+    expect(around.member.owned).toEqual([0, 1])
+  })
+
   it('asks for a new generation where rows know a newer one than every map', () => {
     const around = new Surroundings()
     around.pass(1_000)
