@@ -1,53 +1,16 @@
-import { errorFields, type Log } from '../shared/log.ts'
-import { partitionOf, type Topology } from '../shared/placement.ts'
+import { errorFields } from '../shared/log.ts'
+import { partitionOf } from '../shared/placement.ts'
 import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { CommitResult } from './commit-batch.ts'
 import { decideBatch, isStray, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
 import { InFlight } from './in-flight.ts'
-import type { ConsumerMetrics } from './metrics.ts'
-import { parseEntry, type Entry, type ParsedEntry } from './parse-entry.ts'
+import { parseEntry, type ParsedEntry } from './parse-entry.ts'
 import { reportCommitted, reportNotCommitted } from './report-batch.ts'
-import type { SectionKey, SectionMemory } from './section-memory.ts'
+import type { SectionKey } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
-import type { ReadRequest } from './shard-reader.ts'
+import type { NamedCommand, ShardLoopPorts } from './shard-loop-ports.ts'
 import { Suspects } from './suspects.ts'
-
-/** What names a command. */
-interface NamedCommand {
-  readonly kind: string
-  readonly requestId: string
-}
-
-/** The effects of a shard's loop, handed in so that a test can drive it step by step. */
-export interface ShardLoopPorts {
-  readonly topology: Topology
-  readonly shard: number
-  readonly shardSlot: number
-  readonly maxBatch: number
-  readonly memory: SectionMemory
-  readonly log: Log
-  readonly metrics: ConsumerMetrics
-  /** Offers entries one by one; those that are in flight are declined. See ShardReader. */
-  read(request: ReadRequest, offer: (entry: Entry) => boolean): Promise<void>
-  restartReading(): void
-  /** Ends a read that waits for entries. */
-  interruptRead(): void
-  findStored(commands: readonly NamedCommand[]): Promise<Map<string, StoredDecision>>
-  /** For display: stored with decisions and shown with outcomes. Nothing is decided by it. */
-  nowMs(): number
-  monotonicMs(): number
-  commit(batch: Batch, decidedAtMs: number): Promise<CommitResult>
-  /** Answers how many entries went away. */
-  settle(batch: Batch, refused: ReadonlySet<number>, decidedAtMs: number): Promise<number>
-  /** What is still ours, after waiting for whatever transaction of ours may still be open. */
-  recover(stakes: ReadonlyMap<number, Stake>): Promise<Map<number, Stake>>
-  /** Resolves early when the loop is told to stop. */
-  sleep(ms: number): Promise<void>
-  /** Partitions that turned out to be somebody else's. */
-  onLost(partitions: readonly number[]): void
-  /** Partitions whose streams are read for the first time since they were claimed. */
-  onServing(partitions: readonly number[]): void
-}
+import { Tenure } from './tenure.ts'
 
 /** Without partitions there is nothing to do but to wait for some; looked at again this often all the same. */
 const STANDBY_MS = 1_000
@@ -82,10 +45,7 @@ interface Committing {
  */
 export class ShardLoop {
   private readonly ports: ShardLoopPorts
-  /** As stored, once the batch that is committing has committed. */
-  private stakes = new Map<number, Stake>()
-  /** After all that is decided ahead. */
-  private ahead = new Map<number, Stake>()
+  private readonly tenure = new Tenure()
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
   private readonly inFlight = new InFlight()
@@ -101,9 +61,6 @@ export class ShardLoop {
   private idleRounds = 0
   private stopping = false
   private lastRoundMs: number
-  /** Claimed, and not yet read. */
-  private readonly unread = new Set<number>()
-  private leavers: { readonly numbers: readonly number[]; readonly letGo: () => void }[] = []
   private wake: () => void = () => undefined
 
   constructor(ports: ShardLoopPorts) {
@@ -115,11 +72,7 @@ export class ShardLoop {
   /** Takes over partitions that have just been claimed. What memory holds of them is older than the claim. */
   own(stakes: ReadonlyMap<number, Stake>): void {
     this.forgetPartitions(new Set(stakes.keys()))
-    for (const [number, stake] of stakes) {
-      this.stakes.set(number, stake)
-      this.ahead.set(number, stake)
-      this.unread.add(number)
-    }
+    this.tenure.own(stakes)
     this.suspectRepeats()
     this.ports.restartReading()
     this.interrupt()
@@ -130,20 +83,18 @@ export class ShardLoop {
    * others before, so nothing rests on it; it spares a refused commit.
    */
   release(numbers: readonly number[]): Promise<void> {
-    return new Promise((letGo) => {
-      this.leavers.push({ numbers, letGo })
-      this.interrupt()
-    })
+    const released = this.tenure.release(numbers)
+    this.interrupt()
+    return released
   }
 
   /** Partitions that it decides. */
   get owned(): readonly number[] {
-    const leaving = new Set(this.leavers.flatMap(({ numbers }) => numbers))
-    return [...this.stakes.keys()].filter((number) => !leaving.has(number))
+    return this.tenure.owned
   }
 
   epochOf(number: number): number | undefined {
-    return this.stakes.get(number)?.epoch
+    return this.tenure.stored.get(number)?.epoch
   }
 
   /** Milliseconds since the loop last got round without an error. Readiness looks at it. */
@@ -180,19 +131,9 @@ export class ShardLoop {
     await this.settling
   }
 
-  /** Forgets what is to be released. Nothing of it may be decided and not committed. */
+  /** Nothing of what leaves may be decided and not committed. */
   private letGo(): void {
-    const { leavers } = this
-    if (leavers.length === 0) return
-    const numbers = leavers.flatMap((each) => each.numbers)
-    for (const number of numbers) {
-      this.stakes.delete(number)
-      this.ahead.delete(number)
-      this.unread.delete(number)
-    }
-    this.forgetPartitions(new Set(numbers))
-    this.leavers = []
-    for (const each of leavers) each.letGo()
+    if (this.tenure.isLeaving) this.forgetPartitions(new Set(this.tenure.letGo()))
   }
 
   // A method, because the compiler takes a field that was tested once for unchanged ever after.
@@ -202,11 +143,11 @@ export class ShardLoop {
 
   /** One round. Exposed to tests through `run` only. */
   private async step(): Promise<void> {
-    if (this.leavers.length > 0) {
+    if (this.tenure.isLeaving) {
       await this.finishAll()
       this.letGo()
     }
-    if (this.stakes.size === 0) {
+    if (this.tenure.isEmpty) {
       await Promise.race([this.ports.sleep(STANDBY_MS), new Promise<void>((wake) => (this.wake = wake))])
       return
     }
@@ -226,7 +167,7 @@ export class ShardLoop {
   /** A part of a batch that failed is tried with nothing ahead of it that could fail with it. */
   private async nextSuspects(): Promise<readonly ParsedEntry[]> {
     if (this.committing !== undefined && !(await this.finishCommit())) return []
-    return this.suspects.next().filter((parsed) => this.stakes.has(partitionOfEntry(parsed)))
+    return this.suspects.next().filter((parsed) => this.tenure.has(partitionOfEntry(parsed)))
   }
 
   /** An owner with nothing to do would never notice that somebody else has claimed: it asks now and then. */
@@ -242,21 +183,16 @@ export class ShardLoop {
     const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
     const inFlight = this.inFlight.mostOfOnePartition
     const partitions = this.owned
-    this.noteServing(partitions)
+    const begun = this.tenure.beginReading(partitions)
+    if (begun.length > 0) this.ports.onServing(begun)
     await this.ports.read({ partitions, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
       // While it waited, a partition may have been lost or claimed anew.
-      if (this.inFlight.has(parsed) || !this.stakes.has(entry.partition)) return false
+      if (this.inFlight.has(parsed) || !this.tenure.has(entry.partition)) return false
       fresh.push(parsed)
       return true
     })
     return fresh
-  }
-
-  private noteServing(partitions: readonly number[]): void {
-    if (this.unread.size === 0) return
-    const serving = partitions.filter((number) => this.unread.delete(number))
-    if (serving.length > 0) this.ports.onServing(serving)
   }
 
   /** Decides a batch on top of whatever is committing. */
@@ -273,12 +209,12 @@ export class ShardLoop {
       topology,
       shard,
       shardSlot,
-      stakes: this.ahead,
+      stakes: this.tenure.ahead,
       section: (performanceId, sectionId): SectionState => memory.get(performanceId, sectionId),
       storedBefore,
       poison: this.suspects.poison,
     })
-    for (const [number, { epoch, after }] of batch.stakes) this.ahead.set(number, { epoch, sequence: after })
+    this.tenure.decidedAhead(batch.stakes)
     return batch
   }
 
@@ -317,11 +253,7 @@ export class ShardLoop {
 
   private applyCommitted({ batch, checked }: Committing, refused: ReadonlySet<number>): void {
     for (const section of batch.sections) section.commit()
-    for (const [number, { epoch, after }] of batch.stakes) {
-      // Claimed anew while it committed: what that claim has read is newer, and its epoch is the one in force.
-      const isCurrent = this.stakes.get(number)?.epoch === epoch
-      if (isCurrent && !refused.has(number)) this.stakes.set(number, { epoch, sequence: after })
-    }
+    this.tenure.committed(batch.stakes, refused)
     this.backoffMs = FIRST_BACKOFF_MS
     this.fruitless = 0
     this.limit = Math.min(this.limit * 2, this.ports.maxBatch)
@@ -414,20 +346,8 @@ export class ShardLoop {
     for (;;) {
       this.letGo()
       try {
-        const asked = new Map(this.stakes)
-        const stakes = await this.ports.recover(asked)
-        // What was claimed in the meantime is as fresh as can be.
-        const lost: number[] = []
-        for (const [number, before] of asked) {
-          if (this.stakes.get(number)?.epoch !== before.epoch) continue
-          const stake = stakes.get(number)
-          if (stake === undefined) {
-            this.stakes.delete(number)
-            lost.push(number)
-          } else this.stakes.set(number, stake)
-        }
-        this.ahead = new Map(this.stakes)
-        this.lose(lost)
+        const asked = new Map(this.tenure.stored)
+        this.lose(this.tenure.recovered(asked, await this.ports.recover(asked)))
         this.ports.restartReading()
         return
       } catch (error) {
