@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly seatIds: readonly string[]
 }
 
-export const HEARTBEAT_MS = 100
+const HEARTBEAT_MS = 100
 export const MEMBER_TIMEOUT_MS = 500
 const LOCK_LEASE_MS = 400
 const READ_AGAIN_MS = 1_000
