@@ -19,8 +19,9 @@ export type Fault = 'pass' | 'swallow' | 'cut' | 'cut-off' | 'silent' | 'down'
  * - `hold-inside`: what comes before the bytes is handed on, the rest waits: a packet that was half sent
  * - `lose-answer`: the chunk is handed on, and the connection breaks when its answer comes
  * - `send-late`: the client's connection breaks at once; the server gets the chunk at `release`, and then its end
+ * - `fall-silent`: the chunk is lost, and so is all that comes after it on that connection, which nobody ends
  */
-export type Trick = 'hold-before' | 'hold-inside' | 'lose-answer' | 'send-late'
+export type Trick = 'hold-before' | 'hold-inside' | 'lose-answer' | 'send-late' | 'fall-silent'
 
 /** A trick that is set up. */
 export interface Trap {
@@ -47,17 +48,19 @@ export class FaultyProxy {
   readonly #traps: SetTrap[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  #target: URL
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: URL) {
     this.#server = server
+    this.#target = target
   }
 
   /** @param target URL of the server; its host and port matter */
   static async inFrontOf(target: string): Promise<FaultyProxy> {
-    const { hostname, port } = new URL(target)
     const server = createServer()
-    const proxy = new FaultyProxy(server)
+    const proxy = new FaultyProxy(server, new URL(target))
     server.on('connection', (client) => {
+      const { hostname, port } = proxy.#target
       proxy.#join(client, connect(Number(port), hostname))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -79,6 +82,12 @@ export class FaultyProxy {
   /** Every chunk of a client's takes this much longer from now on. */
   set delayMs(ms: number) {
     this.#delayMs = ms
+  }
+
+  /** Stands in front of another server from now on, as an address does that is moved in a failover. */
+  switchTo(target: string): void {
+    this.#target = new URL(target)
+    this.breakAll()
   }
 
   /** Plays a trick on the next chunk that holds some bytes, once. */
@@ -171,16 +180,16 @@ class Pair {
     this.server = server
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
-      socket.on('error', () => {
-        this.end()
-      })
+      // Its close follows.
+      socket.on('error', () => undefined)
     }
     client.on('close', () => {
       if (!this.#outlivesClient) server.destroy()
     })
     server.on('close', () => {
       this.onAnswer()
-      client.destroy()
+      // Who hears nothing does not hear the end either.
+      if (!this.silent) client.destroy()
     })
   }
 
@@ -221,7 +230,11 @@ class Pair {
         await trap.released
         hear()
         this.server.write(chunk.subarray(at))
+        return
       }
+      case 'fall-silent':
+        this.deaf = true
+        this.silent = true
     }
   }
 }
