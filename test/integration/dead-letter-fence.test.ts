@@ -58,6 +58,11 @@ function entryOf(performanceId: string, seatIds: string): Entry {
   return { partition: partitionFor(performanceId), id: '1-1', fields: Object.entries(fields).flat() }
 }
 
+const nonsense = (performanceId: string): Entry => ({
+  partition: partitionFor(performanceId),
+  id: '1-1',
+  fields: ['hello', performanceId],
+})
 /** Names no seats, so it is no command; names a request, which is rejected therefore. */
 const malformed = (performanceId: string): Entry => entryOf(performanceId, '')
 const command = (performanceId: string): Entry => entryOf(performanceId, '1-1')
@@ -82,11 +87,12 @@ async function commit(entries: readonly Entry[], condemned: Poison | undefined):
 const partitionsIn = (table: 'dead_letters' | 'decisions'): Promise<number[]> =>
   world.knex(table).pluck('partition_number')
 
-describe.each<[string, (performanceId: string) => Entry, Poison | undefined]>([
-  ['of a malformed entry', malformed, undefined],
-  ['of a command that cannot be committed', command, condemned(true)],
-  ['of a command whose rejection cannot be stored either', command, condemned(false)],
-])('the dead letter %s', (_, entry, poison) => {
+describe.each<[string, (performanceId: string) => Entry, Poison | undefined, rejects: boolean]>([
+  ['of an entry that says nothing', nonsense, undefined, false],
+  ['of an entry that is no command', malformed, undefined, true],
+  ['of a command that cannot be committed', command, condemned(true), true],
+  ['of a command whose rejection cannot be stored either', command, condemned(false), false],
+])('the dead letter %s', (_, entry, poison, rejects) => {
   it('is refused to whom the partition no longer belongs, and its rejection with it', async () => {
     expect(await commit([entry(lost)], poison)).toMatchObject({ kind: 'refused' })
     expect(await partitionsIn('dead_letters')).toEqual([])
@@ -97,8 +103,6 @@ describe.each<[string, (performanceId: string) => Entry, Poison | undefined]>([
     const result = await commit([entry(lost), entry(kept)], poison)
     expect(result).toEqual({ kind: 'committed', refused: new Set([partitionFor(lost)]) })
     expect(await partitionsIn('dead_letters')).toEqual([partitionFor(kept)])
-    expect(await partitionsIn('decisions')).toEqual(
-      poison?.storeRejection === false ? [] : [partitionFor(kept)],
-    )
+    expect(await partitionsIn('decisions')).toEqual(rejects ? [partitionFor(kept)] : [])
   })
 })
