@@ -25,7 +25,7 @@ export function findMysql(path = process.env['PATH']): string | undefined {
 
 /** @throws SetupError if it is not there, too old, or does not start */
 export async function startMysql(options: ServerOptions): Promise<PrivateServer> {
-  const { dir, extraArgs = [] } = options
+  const { dir, extraArgs = [], environment = {} } = options
   const flavour = await checkedBinary(options.path)
   const password = secretFile(join(dir, 'password'))
   const data = join(dir, flavour.kind.toLowerCase())
@@ -38,6 +38,7 @@ export async function startMysql(options: ServerOptions): Promise<PrivateServer>
       dir,
       workingDir: data,
       command: flavour.binary,
+      environment,
       args: (port) => [...serverArgs(flavour, data, initFile), `--port=${port}`, ...extraArgs],
       url: (port) => `mysql://${DATABASE_USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
       answers: (port) => answers(port, password),

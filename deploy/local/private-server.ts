@@ -12,6 +12,7 @@ export interface ServerRecipe {
   readonly workingDir: string
   readonly command: string
   readonly args: (port: number) => readonly string[]
+  readonly environment: Readonly<Record<string, string>>
   readonly url: (port: number) => string
   /** Whether it answers on that port by now. */
   readonly answers: (port: number) => Promise<boolean>
@@ -83,8 +84,9 @@ export class PrivateServer {
 
   /** Starts it again on the port it had, and waits until it answers. */
   async start(): Promise<void> {
-    const { dir, workingDir, command, args, name } = this.#recipe
-    const child = await launch({ command, args: args(this.#port), cwd: workingDir, logFile: join(dir, LOG) })
+    const { dir, workingDir, command, args, environment, name } = this.#recipe
+    const logFile = join(dir, LOG)
+    const child = await launch({ command, args: args(this.#port), cwd: workingDir, logFile, environment })
     this.#child = child
     writeFileSync(join(dir, NOTE), JSON.stringify({ pid: child.pid, port: this.#port } satisfies Note), {
       mode: 0o600,
@@ -92,7 +94,7 @@ export class PrivateServer {
     const how = await this.#untilItAnswers(child)
     if (how === undefined) return
     await this.kill()
-    throw new SetupError(`${name} did not start (${how}); its log ends: ${lastLine(join(dir, LOG))}`)
+    throw new SetupError(`${name} did not start (${how}); its log ends: ${lastLine(logFile)}`)
   }
 
   /** Answers undefined once it answers, and otherwise why not. */

@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly port?: number
   /** Added behind ours, so that they prevail. */
   readonly extraArgs?: readonly string[]
+  /** Added to this process's. */
+  readonly environment?: Readonly<Record<string, string>>
   /** The PATH to search; without it, this process's. */
   readonly path?: string | undefined
 }
@@ -35,7 +37,7 @@ export function findRedis(path = process.env['PATH']): string | undefined {
 
 /** @throws SetupError if it is not there, too old, or does not start */
 export async function startRedis(options: ServerOptions): Promise<PrivateServer> {
-  const { dir, extraArgs = [] } = options
+  const { dir, extraArgs = [], environment = {} } = options
   const { binary, version } = await checkedBinary(options.path)
   const password = secretFile(join(dir, 'password'))
   const workingDir = join(dir, 'data')
@@ -49,6 +51,7 @@ export async function startRedis(options: ServerOptions): Promise<PrivateServer>
       dir,
       workingDir,
       command: binary,
+      environment,
       args: (port) => [
         ...['redis.conf', '--port', String(port), '--bind', '127.0.0.1', '--daemonize', 'no', '--save', ''],
         ...redisDurability,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { Deployment } from '../support/deployment.ts'
 import { FaultyProxy, type Trick } from '../support/faulty-proxy.ts'
-import { OwnRedis, startOwnMysql } from '../support/own-servers.ts'
+import { startOwnMysql, startOwnRedis } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import type { Random } from '../support/random.ts'
 
@@ -18,14 +18,14 @@ export interface Player {
  * one that was started last owns what there is.
  */
 export class Cast {
-  readonly redis: OwnRedis
+  readonly redis: PrivateServer
   readonly mysql: PrivateServer
   readonly deployment: Deployment
   readonly functions: Player[] = []
   readonly consumers: Player[] = []
   readonly random: Random
 
-  private constructor(redis: OwnRedis, mysql: PrivateServer, deployment: Deployment, random: Random) {
+  private constructor(redis: PrivateServer, mysql: PrivateServer, deployment: Deployment, random: Random) {
     this.redis = redis
     this.mysql = mysql
     this.deployment = deployment
@@ -33,8 +33,8 @@ export class Cast {
   }
 
   static async assemble(folder: string, random: Random): Promise<Cast> {
-    const [redis, mysql] = await Promise.all([OwnRedis.start(folder), startOwnMysql(folder)])
-    const deployment = await Deployment.on({ redisUrl: redis.server.url, databaseUrl: mysql.url }, folder)
+    const [redis, mysql] = await Promise.all([startOwnRedis(folder), startOwnMysql(folder)])
+    const deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: mysql.url }, folder)
     const cast = new Cast(redis, mysql, deployment, random)
     for (const kind of ['functions', 'functions', 'consumers', 'consumers'] as const) {
       const player = await cast.engage(kind)
@@ -71,7 +71,7 @@ export class Cast {
       toMysql,
     ])
     await Promise.all(proxies.map((proxy) => proxy.close()))
-    await Promise.all([this.redis.server.stop(), this.mysql.stop()])
+    await Promise.all([this.redis.stop(), this.mysql.stop()])
   }
 
   private async engage(kind: 'functions' | 'consumers'): Promise<Player> {
@@ -151,9 +151,9 @@ export const strikes: Readonly<Record<string, Strike>> = {
     await cast.replace('functions', player)
   },
   'kill Redis': async (cast) => {
-    await cast.redis.server.kill()
+    await cast.redis.kill()
     await forAWhile(cast)
-    await cast.redis.server.start()
+    await cast.redis.start()
   },
   'kill MySQL': async (cast) => {
     await cast.mysql.kill()

@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { Deployment, type House } from '../support/deployment.ts'
-import { wasAccepted } from '../support/history.ts'
 import { judge } from '../support/judge.ts'
 import { Load } from '../support/load.ts'
-import { canHaveOwnServers, ownFolder, OwnRedis, startOwnMysql } from '../support/own-servers.ts'
+import { canHaveOwnServers, ownFolder, startOwnMysql, startOwnRedis } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import { seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
 
 describe.skipIf(!canHaveOwnServers())('a Redis', () => {
-  let redis: OwnRedis
+  let redis: PrivateServer
   let mysql: PrivateServer
   let deployment: Deployment
   let functions: BundleProcess
@@ -18,14 +17,14 @@ describe.skipIf(!canHaveOwnServers())('a Redis', () => {
 
   beforeAll(async () => {
     const folder = ownFolder()
-    ;[redis, mysql] = await Promise.all([OwnRedis.start(folder), startOwnMysql(folder)])
-    deployment = await Deployment.on({ redisUrl: redis.server.url, databaseUrl: mysql.url }, folder)
+    ;[redis, mysql] = await Promise.all([startOwnRedis(folder), startOwnMysql(folder)])
+    deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: mysql.url }, folder)
     functions = await deployment.startFunctions()
     consumer = await deployment.startConsumer()
   })
   afterAll(async () => {
     await deployment.end()
-    await Promise.all([redis.server.stop(), mysql.stop()])
+    await Promise.all([redis.stop(), mysql.stop()])
   })
 
   async function open(performanceId: string): Promise<Load> {
@@ -68,42 +67,5 @@ describe.skipIf(!canHaveOwnServers())('a Redis', () => {
     const history = await load.stop()
     await deployment.settled()
     expect(await judge({ history, deployment, url: functions.url })).toEqual([])
-  })
-
-  it('that is replaced by a copy without its tail loses the tail and nothing else, and no partition stands still', async () => {
-    const load = await open('tail')
-    await until(() => load.accepted > 50)
-    // Entries that the copy has and that are decided by the time it takes over, and some that are not.
-    consumer.freeze()
-    const before = load.accepted
-    await until(() => load.accepted > before + 30)
-    const copy = redis.copy()
-    const copiedAtMs = performance.now()
-    consumer.wake()
-    await until(() => load.accepted > before + 90)
-    consumer.freeze()
-    const undecided = load.accepted
-    await until(() => load.accepted > undecided + 30)
-    const history = await load.stop()
-    await copy.promote()
-    consumer.wake()
-    await Promise.all([functions.ready(), consumer.ready()])
-    await deployment.settled(15_000)
-    const again = await open('after-tail')
-    await until(() => again.accepted > 50)
-    const afterwards = await again.stop()
-    await deployment.settled()
-    expect(await judge({ history: afterwards, deployment, url: functions.url })).toEqual([])
-    expect(await judge({ history, deployment, url: functions.url, tailLost: true })).toEqual([])
-
-    // Lost is what the copy lacked and nobody had decided; nothing that it had.
-    const decided = new Set(
-      await deployment.knex('decisions').where({ command: 'book' }).pluck('customer_id'),
-    )
-    const lost = history.filter(({ customer, attempts }) => wasAccepted(attempts) && !decided.has(customer))
-    expect(lost.length).toBeGreaterThan(0)
-    for (const { attempts } of lost) expect(attempts[0]?.sentAtMs).toBeGreaterThan(copiedAtMs)
-    expect(await consumer.count('frontrow_wrong_memory_total')).toBe(0)
-    copy.forget()
   })
 })

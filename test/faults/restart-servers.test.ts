@@ -5,7 +5,7 @@ import { Deployment, type House } from '../support/deployment.ts'
 import type { Wished } from '../support/history.ts'
 import { judge } from '../support/judge.ts'
 import { Load } from '../support/load.ts'
-import { canHaveOwnServers, ownFolder, OwnRedis, startOwnMysql } from '../support/own-servers.ts'
+import { canHaveOwnServers, ownFolder, startOwnMysql, startOwnRedis } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import { seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const AWAY_MS = 2_500
 
 describe.skipIf(!canHaveOwnServers())('under load', () => {
-  let redis: OwnRedis
+  let redis: PrivateServer
   let mysql: PrivateServer
   let deployment: Deployment
   let functions: BundleProcess
@@ -22,14 +22,14 @@ describe.skipIf(!canHaveOwnServers())('under load', () => {
 
   beforeAll(async () => {
     const folder = ownFolder()
-    ;[redis, mysql] = await Promise.all([OwnRedis.start(folder), startOwnMysql(folder)])
-    deployment = await Deployment.on({ redisUrl: redis.server.url, databaseUrl: mysql.url }, folder)
+    ;[redis, mysql] = await Promise.all([startOwnRedis(folder), startOwnMysql(folder)])
+    deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: mysql.url }, folder)
     functions = await deployment.startFunctions()
     consumer = await deployment.startConsumer({ settings: { MAX_BATCH: '50' } })
   })
   afterAll(async () => {
     await deployment.end()
-    await Promise.all([redis.server.stop(), mysql.stop()])
+    await Promise.all([redis.stop(), mysql.stop()])
   })
 
   /** Sells a house of its own while something happens, and answers with what the customers were told. */
@@ -53,11 +53,11 @@ describe.skipIf(!canHaveOwnServers())('under load', () => {
 
   it('a Redis that is killed and comes back loses nothing; meanwhile the front says no', async () => {
     const history = await sellThrough('redis-killed', async () => {
-      await redis.server.kill()
+      await redis.kill()
       await until(async () => !(await functions.isReady()))
       expect(await consumer.isReady()).toBe(false)
       await sleep(AWAY_MS)
-      await redis.server.start()
+      await redis.start()
       await Promise.all([functions.ready(), consumer.ready()])
     })
     const answers = new Set(history.flatMap(({ attempts }) => attempts.map(({ status }) => status)))

@@ -43,6 +43,11 @@ export class Load {
     return this.history
   }
 
+  /** Asks once more what a customer has asked, with the same key. */
+  async again(wished: Wished): Promise<Attempt> {
+    return this.book(wished, await tokenFor(wished.customer))
+  }
+
   get accepted(): number {
     return this.history.filter(({ attempts }) => attempts.some(({ status }) => status === 202)).length
   }

@@ -1,11 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { cpSync, mkdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { findMysql, startMysql } from '../../deploy/local/mysql-server.ts'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { projectRoot } from '../../deploy/local/project-root.ts'
 import { findRedis, startRedis } from '../../deploy/local/redis-server.ts'
 import { testFolder } from '../../deploy/local/test-folders.ts'
+import type { FakeClock } from './fake-clock.ts'
+import type { FaultyProxy } from './faulty-proxy.ts'
+import { until } from './until.ts'
 
 /** Servers that are killed must be a test's own, and processes of this machine. */
 export function canHaveOwnServers(): boolean {
@@ -19,40 +23,52 @@ export function ownFolder(): string {
   return folder
 }
 
-/** A Redis that can be killed, and given back an earlier state of its own. */
-export class OwnRedis {
-  readonly server: PrivateServer
-  private readonly dir: string
+export interface OwnRedisOptions {
+  /** Folder within the test's own; two servers need two. */
+  readonly name?: string
+  /** The time of day that it sees, if not this machine's. */
+  readonly clock?: FakeClock
+}
 
-  private constructor(server: PrivateServer, dir: string) {
-    this.server = server
-    this.dir = dir
-  }
+/** A Redis that can be killed. */
+export function startOwnRedis(
+  folder: string,
+  { name = 'redis', clock }: OwnRedisOptions = {},
+): Promise<PrivateServer> {
+  return startRedis({ dir: join(folder, name), ...(clock && { environment: clock.environment }) })
+}
 
-  static async start(folder: string): Promise<OwnRedis> {
-    const dir = join(folder, 'redis')
-    // The append-only file is never rewritten, so that a copy of it is a state that Redis really had.
-    const server = await startRedis({ dir, extraArgs: ['--auto-aof-rewrite-percentage', '0'] })
-    return new OwnRedis(server, dir)
-  }
+/** A Redis that knows what another one of the same folder knows, as long as the link between them holds. */
+export async function startReplica(
+  folder: string,
+  primary: PrivateServer,
+  link: FaultyProxy,
+): Promise<PrivateServer> {
+  // One password, because clients go from one to the other.
+  mkdirSync(join(folder, 'replica'), { mode: 0o700 })
+  cpSync(join(folder, 'redis', 'password'), join(folder, 'replica', 'password'))
+  const replica = await startOwnRedis(folder, { name: 'replica' })
+  const address = new URL(link.urlOf(primary.url))
+  await withRedis(primary, (redis) => redis.config('SET', 'repl-diskless-sync-delay', '0'))
+  await withRedis(replica, async (redis) => {
+    await redis.config('SET', 'masterauth', decodeURIComponent(address.password))
+    await redis.replicaof(address.hostname, address.port)
+    await until(async () => (await redis.info('replication')).includes('master_link_status:up'))
+  })
+  return replica
+}
 
-  /** Keeps what Redis knows now, as a replica would that hears nothing from now on. */
-  copy(): { promote(): Promise<void>; forget(): void } {
-    const kept = join(this.dir, `copy-${randomBytes(4).toString('hex')}`)
-    const present = join(this.dir, 'data', 'appendonlydir')
-    cpSync(present, kept, { recursive: true })
-    return {
-      /** Replaces Redis by the copy, at the same address. */
-      promote: async () => {
-        await this.server.kill()
-        rmSync(present, { recursive: true })
-        cpSync(kept, present, { recursive: true })
-        await this.server.start()
-      },
-      forget: () => {
-        rmSync(kept, { recursive: true, force: true })
-      },
-    }
+/** Makes a replica a primary. */
+export async function promote(replica: PrivateServer): Promise<void> {
+  await withRedis(replica, (redis) => redis.replicaof('NO', 'ONE'))
+}
+
+async function withRedis<T>(server: PrivateServer, work: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(server.url, { protocol: 2 })
+  try {
+    return await work(redis)
+  } finally {
+    redis.disconnect()
   }
 }
 
