@@ -53,13 +53,19 @@ export function watchRedis(watch: RedisWatch): () => void {
 }
 
 async function signalPressure({ redis, topology, log }: RedisWatch, keys: RedisKeys): Promise<void> {
+  const signs = Array.from({ length: topology.shards }, (_, shard) => keys.pressure(shard))
   const info = await redis.info('memory')
   const used = Number(/^used_memory:(\d+)/m.exec(info)?.[1] ?? 0)
   const limit = Number(/^maxmemory:(\d+)/m.exec(info)?.[1] ?? 0)
-  if (limit === 0 || used < limit * MEMORY_RESERVE) return
+  if (limit === 0 || used < limit * MEMORY_RESERVE) return removeStaleSigns(redis, signs)
   log.warn({ used, limit }, 'redis is short of memory: new requests are refused')
-  for (let shard = 0; shard < topology.shards; shard++) {
-    await redis.set(keys.pressure(shard), '1', 'PX', PRESSURE_TTL_MS)
+  for (const sign of signs) await redis.set(sign, '1', 'PX', PRESSURE_TTL_MS)
+}
+
+/** A sign that outlives its time was set by a clock that has been put back since. Others end by themselves. */
+async function removeStaleSigns(redis: Redis, signs: readonly string[]): Promise<void> {
+  for (const sign of signs) {
+    if ((await redis.pttl(sign)) > PRESSURE_TTL_MS) await redis.del(sign)
   }
 }
 

@@ -100,11 +100,15 @@ export class Deployment {
   }
 
   /** A performance far ahead that is on sale. */
-  async putHouse({ performanceId, sectionIds, rows, seats }: House): Promise<void> {
+  async putHouse(
+    { performanceId, sectionIds, rows, seats }: House,
+    terms: { readonly saleClosesAt?: string } = {},
+  ): Promise<void> {
     const definition = performanceDefinitionSchema.parse({
       title: 'Hamlet',
       venue: 'Opera House',
       startsAt: '2099-01-01T19:00:00Z',
+      ...terms,
       sections: sectionIds.map((id) => ({
         id,
         name: `Section ${id}`,

@@ -81,15 +81,8 @@ export function judgeSequences(
   return problems
 }
 
-/**
- * First come, first served, within a section: by Redis' time of acceptance; and as customers can tell, of whom one was
- * accepted before the other asked.
- */
-export function judgeOrder(
-  rows: readonly DecisionRow[],
-  askedAtMs: (row: DecisionRow) => number | undefined,
-  acceptedAtMs: (row: DecisionRow) => number | undefined,
-): string[] {
+/** First come, first served, within a section, by Redis' time of acceptance. */
+export function judgeOrderByTime(rows: readonly DecisionRow[]): string[] {
   const problems: string[] = []
   for (const decisions of bySection(rows).values()) {
     let latest = 0
@@ -98,6 +91,18 @@ export function judgeOrder(
         problems.push(`${row.customer_id}: came before one who was decided earlier than ${row.sequence}`)
       latest = Math.max(latest, row.requested_at_us)
     }
+  }
+  return problems
+}
+
+/** The same as customers can tell, of whom one was accepted before the other asked. */
+export function judgeOrderAsTold(
+  rows: readonly DecisionRow[],
+  askedAtMs: (row: DecisionRow) => number | undefined,
+  acceptedAtMs: (row: DecisionRow) => number | undefined,
+): string[] {
+  const problems: string[] = []
+  for (const decisions of bySection(rows).values()) {
     let earliestAccepted = Number.POSITIVE_INFINITY
     for (const row of decisions.toReversed()) {
       if (row.command === 'book' && (askedAtMs(row) ?? 0) > earliestAccepted)

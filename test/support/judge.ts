@@ -1,6 +1,12 @@
 import type { Deployment } from './deployment.ts'
 import { acceptedAtMs, tell, wasAccepted, wasRefused, type Wished } from './history.ts'
-import { judgeOrder, judgeSeats, judgeSequences, type DecisionRow } from './judge-decisions.ts'
+import {
+  judgeOrderAsTold,
+  judgeOrderByTime,
+  judgeSeats,
+  judgeSequences,
+  type DecisionRow,
+} from './judge-decisions.ts'
 import { tokenFor } from './tokens.ts'
 
 export interface Evidence {
@@ -10,6 +16,8 @@ export interface Evidence {
   readonly url: string
   /** Redis was replaced by a copy without its tail: what it lost of the accepted is no fault, and came later if it came. */
   readonly tailLost?: boolean
+  /** Redis' clock was changed: its times say nothing about the order. What customers can tell of it still holds. */
+  readonly clockJumped?: boolean
 }
 
 /**
@@ -18,7 +26,7 @@ export interface Evidence {
  * check.
  */
 export async function judge(evidence: Evidence): Promise<string[]> {
-  const { history, deployment, tailLost = false } = evidence
+  const { history, deployment, tailLost = false, clockJumped = false } = evidence
   const all = await readDecisions(deployment)
   const performances = new Set(history.map(({ performanceId }) => performanceId))
   const rows = all.filter((row) => performances.has(row.performance_id))
@@ -28,7 +36,8 @@ export async function judge(evidence: Evidence): Promise<string[]> {
     ...judgeTold(history, rows, tailLost),
     ...judgeSeats(rows, await readSeats(deployment, performances)),
     ...judgeSequences(all, await readPartitions(deployment)),
-    ...judgeOrder(
+    ...(clockJumped ? [] : judgeOrderByTime(rows)),
+    ...judgeOrderAsTold(
       rows,
       (row) => wishes.get(row.customer_id)?.attempts[0]?.sentAtMs,
       (row) => acceptedAt(wishes.get(row.customer_id), row, tailLost),

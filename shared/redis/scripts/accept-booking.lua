@@ -32,7 +32,12 @@ end
 -- below costs the customer nothing.
 local limit = tonumber(ARGV[10])
 if limit > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') >= limit then
-  return { 'rate', redis.call('PTTL', KEYS[6]) }
+  local left = redis.call('PTTL', KEYS[6])
+  if left <= tonumber(ARGV[11]) then
+    return { 'rate', left }
+  end
+  -- Redis' clock was put back since: that window would last for as long as the clock was ahead.
+  redis.call('DEL', KEYS[6])
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return { 'memory' }
