@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { dockerAnswers } from './docker-engine.ts'
 import type { FindOptions, FoundServer } from './found-server.ts'
 import { givenDatabase, givenRedis } from './given-servers.ts'
-import { canInstall, installServers } from './install-packages.ts'
+import { canInstall, installMissing } from './install-packages.ts'
 import { findMysql, startMysql } from './mysql-server.ts'
 import { stopLeftover, type PrivateServer } from './private-server.ts'
 import { findRedis, startRedis } from './redis-server.ts'
@@ -89,11 +89,13 @@ function ofThisMachine(options: FindOptions): Source {
     const find = kind === 'redis' ? findRedis : findMysql
     if (find(path) === undefined) {
       if (!allowInstall || !canInstall()) return undefined
-      const missing = {
-        redis: !environment['REDIS_URL'] && !findRedis(path),
-        mysql: !environment['DATABASE_URL'] && !findMysql(path),
-      }
-      await installServers(missing, log)
+      await installMissing(
+        [
+          ...(environment['REDIS_URL'] || findRedis(path) ? [] : (['redis'] as const)),
+          ...(environment['DATABASE_URL'] || findMysql(path) ? [] : (['mysql'] as const)),
+        ],
+        log,
+      )
     }
     const start = kind === 'redis' ? startRedis : startMysql
     const server = await start({ dir: join(dataDir, kind), path })

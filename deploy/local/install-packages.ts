@@ -2,8 +2,16 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { execa } from 'execa'
 import { SetupError } from './setup-error.ts'
 
-/** mariadb-install-db calls a program of the client package. */
-const PACKAGES = { redis: ['redis-server'], mysql: ['mariadb-server-core', 'mariadb-client-core'] }
+const PACKAGES = {
+  redis: ['redis-server'],
+  // mariadb-install-db calls a program of the client package.
+  mysql: ['mariadb-server-core', 'mariadb-client-core'],
+  // For tests: a clock that jumps, and certificates.
+  faketime: ['libfaketime'],
+  openssl: ['openssl'],
+}
+
+export type Installable = keyof typeof PACKAGES
 
 const APT = '/usr/bin/apt-get'
 
@@ -16,15 +24,15 @@ export function canInstall(): boolean {
 }
 
 /**
- * Installs servers from the system's packages, without starting their services.
+ * Installs what is missing from the system's packages, without starting any service.
  *
  * @throws SetupError if that fails
  */
-export async function installServers(
-  missing: Readonly<Record<'redis' | 'mysql', boolean>>,
+export async function installMissing(
+  missing: readonly Installable[],
   log: (line: string) => void,
 ): Promise<void> {
-  const packages = [...(missing.redis ? PACKAGES.redis : []), ...(missing.mysql ? PACKAGES.mysql : [])]
+  const packages = missing.flatMap((name) => PACKAGES[name])
   log(`Installing ${packages.join(', ')} with apt-get (--no-install forbids it) ...`)
   const ownPolicy = !existsSync(POLICY)
   if (ownPolicy) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })

@@ -6,6 +6,7 @@ import { removeAbandoned, testFolder } from '../../deploy/local/test-folders.ts'
 import { findServers, type Servers } from '../../deploy/local/find-servers.ts'
 import { removeLeftovers } from '../../deploy/local/private-server.ts'
 import { projectRoot } from '../../deploy/local/project-root.ts'
+import { prepareMachine } from './prepare-machine.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -24,17 +25,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await execa(process.execPath, [join(root, 'deploy', 'build.mjs')], { stdin: 'ignore' })
   const dataDir = testFolder(local, process.pid)
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const allowInstall = process.env['FRONTROW_NO_INSTALL'] === undefined
+  const log = (line: string): void => {
+    console.log(line)
+  }
   const servers = await findServers({
     dataDir,
-    allowInstall: process.env['FRONTROW_NO_INSTALL'] === undefined,
+    allowInstall,
     keepData: false,
     environment: process.env,
-    log: (line) => {
-      console.log(line)
-    },
+    log,
   })
-  console.log(`Servers: ${servers.description}`)
+  log(`Servers: ${servers.description}`)
   const forget = killOnExit(servers)
+  await prepareMachine(allowInstall, log)
   project.provide('redisUrl', servers.redisUrl)
   project.provide('databaseUrl', servers.databaseUrl)
   return async () => {

@@ -28,14 +28,19 @@ export interface OwnRedisOptions {
   readonly name?: string
   /** The time of day that it sees, if not this machine's. */
   readonly clock?: FakeClock
+  readonly extraArgs?: readonly string[]
 }
 
 /** A Redis that can be killed. */
 export function startOwnRedis(
   folder: string,
-  { name = 'redis', clock }: OwnRedisOptions = {},
+  { name = 'redis', clock, extraArgs = [] }: OwnRedisOptions = {},
 ): Promise<PrivateServer> {
-  return startRedis({ dir: join(folder, name), ...(clock && { environment: clock.environment }) })
+  return startRedis({
+    dir: join(folder, name),
+    extraArgs,
+    ...(clock && { environment: clock.environment }),
+  })
 }
 
 /** A Redis that knows what another one of the same folder knows, as long as the link between them holds. */
@@ -72,6 +77,6 @@ async function withRedis<T>(server: PrivateServer, work: (redis: Redis) => Promi
   }
 }
 
-export async function startOwnMysql(folder: string): Promise<PrivateServer> {
-  return startMysql({ dir: join(folder, 'mysql') })
+export function startOwnMysql(folder: string, extraArgs: readonly string[] = []): Promise<PrivateServer> {
+  return startMysql({ dir: join(folder, 'mysql'), extraArgs })
 }
