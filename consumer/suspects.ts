@@ -5,7 +5,7 @@ import type { ParsedEntry } from './parse-entry.ts'
 /**
  * Finds the entry because of which a batch cannot be committed. The batch is halved, each half tried by itself, and so
  * on until the culprit is alone: about twice the logarithm of the batch in rounds, whatever else lies on the streams.
- * Within a partition the order stays.
+ * Within a partition the order stays, and the culprit keeps its place in it.
  */
 export class Suspects {
   /** What is rejected instead of decided, by command id. */
@@ -42,6 +42,8 @@ export class Suspects {
     const id = commandId({ kind: culprit.record.command, requestId: culprit.record.requestId })
     // Condemned before: not even its rejection could be stored.
     this.poison.set(id, { reason, storeRejection: !this.poison.has(id) })
+    // Tried at once again, as what it is now: what lies behind it has its place behind it.
+    this.parts.unshift(entries)
     return id
   }
 

@@ -5,12 +5,13 @@
 #
 # For Debian, as root; it asks nothing. The servers and their libraries are unpacked into a temporary folder and run from
 # there. Nothing else changes on the machine, but that debootstrap, which fetches and verifies them, is installed.
-# The last line is `N passed, N failed`.
+# The last line is `N passed, N failed`, and how many were skipped if any were.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 passed=0
 failed=0
+skipped=0
 finished=no
 mysqld_pid=
 work=$(mktemp -d)
@@ -24,7 +25,9 @@ finish() {
   rm -rf --one-file-system "$work"
   # Whatever ends this early is a failure.
   [ $finished = yes ] || failed=$((failed + 1))
-  echo "$passed passed, $failed failed"
+  local tail=
+  [ "$skipped" -eq 0 ] || tail=", $skipped skipped"
+  echo "$passed passed, $failed failed$tail"
   [ "$failed" -eq 0 ]
   exit
 }
@@ -88,6 +91,10 @@ run_tests() {
   passed=$((passed + ${counts%% passed*}))
   counts=${counts#*, }
   failed=$((failed + ${counts%% failed*}))
+  counts=${counts#* failed}
+  counts=${counts#, }
+  counts=${counts%% skipped*}
+  skipped=$((skipped + ${counts:-0}))
 }
 
 free_port() {
