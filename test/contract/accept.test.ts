@@ -39,6 +39,10 @@ describe('POST /bookings', () => {
     expect(await commandsOf(customer)).toEqual([
       expect.objectContaining({ kind: 'book', requestId, seatIds: '1-1,1-2', topologyVersion: '1' }),
     ])
+    // However long it waits, and whatever becomes of Redis' clock: what is undecided is not forgotten.
+    for (const key of [server.keys.record(requestId), server.keys.outcome(requestId)]) {
+      expect(await server.redis.pttl(key)).toBe(-1)
+    }
   })
 
   it('accepts the same wish once, whether the key is quoted or bare and however the seats are ordered', async () => {
