@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { Deployment } from '../support/deployment.ts'
+import { FakeClock, findFaketime } from '../support/fake-clock.ts'
 import { FaultyProxy, type Trick } from '../support/faulty-proxy.ts'
 import { startOwnMysql, startOwnRedis } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
@@ -19,23 +20,33 @@ export interface Player {
  */
 export class Cast {
   readonly redis: PrivateServer
+  /** What Redis takes for the time of day; undefined where this machine has no means to tell it another. */
+  readonly clock: FakeClock | undefined
+  /** That was changed since the round began. */
+  clockJumped = false
   readonly mysql: PrivateServer
   readonly deployment: Deployment
   readonly functions: Player[] = []
   readonly consumers: Player[] = []
   readonly random: Random
 
-  private constructor(redis: PrivateServer, mysql: PrivateServer, deployment: Deployment, random: Random) {
-    this.redis = redis
-    this.mysql = mysql
-    this.deployment = deployment
+  private constructor(servers: Pick<Cast, 'redis' | 'mysql' | 'clock' | 'deployment'>, random: Random) {
+    this.redis = servers.redis
+    this.clock = servers.clock
+    this.mysql = servers.mysql
+    this.deployment = servers.deployment
     this.random = random
   }
 
   static async assemble(folder: string, random: Random): Promise<Cast> {
-    const [redis, mysql] = await Promise.all([startOwnRedis(folder), startOwnMysql(folder)])
+    const library = findFaketime()
+    const clock = library === undefined ? undefined : new FakeClock(folder, library)
+    const [redis, mysql] = await Promise.all([
+      startOwnRedis(folder, clock && { clock }),
+      startOwnMysql(folder),
+    ])
     const deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: mysql.url }, folder)
-    const cast = new Cast(redis, mysql, deployment, random)
+    const cast = new Cast({ redis, mysql, clock, deployment }, random)
     for (const kind of ['functions', 'functions', 'consumers', 'consumers'] as const) {
       const player = await cast.engage(kind)
       await player.process.ready()
@@ -117,6 +128,8 @@ const forAWhile = async ({ random }: Cast, mostMs = 1_500): Promise<void> => {
   await sleep(random.whole(50, mostMs))
 }
 
+const HOUR_MS = 3_600_000
+
 export const strikes: Readonly<Record<string, Strike>> = {
   'kill a consumer': async (cast) => {
     const player = someone(cast, cast.consumers)
@@ -154,6 +167,13 @@ export const strikes: Readonly<Record<string, Strike>> = {
     await cast.redis.kill()
     await forAWhile(cast)
     await cast.redis.start()
+  },
+  'change the clock of Redis': async (cast) => {
+    if (cast.clock === undefined) return
+    cast.clockJumped = true
+    cast.clock.aheadMs = cast.random.pick([-HOUR_MS, -2_000, 2_000, HOUR_MS])
+    await forAWhile(cast)
+    cast.clock.aheadMs = 0
   },
   'kill MySQL': async (cast) => {
     await cast.mysql.kill()

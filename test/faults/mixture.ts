@@ -62,6 +62,7 @@ interface Round {
 
 async function playRound(cast: Cast, number: number, lengthMs: number): Promise<Round> {
   const { deployment, random } = cast
+  cast.clockJumped = false
   const house: House = {
     performanceId: `round-${number}`,
     sectionIds: ['A', 'B', 'C', 'D'],
@@ -100,7 +101,8 @@ async function playRound(cast: Cast, number: number, lengthMs: number): Promise<
   await expectSoon('nothing is accepted any more', () => until(() => load.accepted > before + 20, 30_000))
   const history = await load.stop()
   await expectSoon('something stands still', () => deployment.settled(30_000))
-  problems.push(...(await judge({ history, deployment, url: one.process.url })))
+  const { clockJumped } = cast
+  problems.push(...(await judge({ history, deployment, url: one.process.url, clockJumped })))
   for (const { process } of cast.consumers) {
     const wrong = await process.count('frontrow_wrong_memory_total')
     if (wrong > 0) problems.push(`${process.name}: memory was wrong ${wrong} times`)
