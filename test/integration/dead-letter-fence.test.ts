@@ -40,8 +40,8 @@ const shardKey = (): ShardKey => ({
 const partitionFor = (performanceId: string): number => partitionOf(world.topology, performanceId, 'A').number
 
 async function claim(numbers: readonly number[], owner: string, found: Map<number, Stake>): Promise<void> {
-  await claimPartitions(world.knex, shardKey(), numbers, { owner, generation: 0, nowMs: 1 }, (claimed) => {
-    for (const [number, stake] of claimed) found.set(number, stake)
+  await claimPartitions(world.knex, shardKey(), numbers, { owner, generation: 0, nowMs: 1 }, ({ stakes }) => {
+    for (const [number, stake] of stakes) found.set(number, stake)
   })
 }
 

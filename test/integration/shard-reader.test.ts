@@ -14,6 +14,7 @@ describe('a reader', () => {
     redis = connectRedis({ url: inject('redisUrl'), tlsCaFile: undefined }, 'read', () => undefined)
     reader = new ShardReader(
       redis,
+      redis,
       () => stream,
       () => nowMs,
     )
