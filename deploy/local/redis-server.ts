@@ -38,7 +38,7 @@ export function findRedis(path = process.env['PATH']): string | undefined {
 /** @throws SetupError if it is not there, too old, or does not start */
 export async function startRedis(options: ServerOptions): Promise<PrivateServer> {
   const { dir, extraArgs = [], environment = {} } = options
-  const { binary, version } = await checkedBinary(options.path)
+  const { binary, version } = await checkedRedis(options.path)
   const password = secretFile(join(dir, 'password'))
   const workingDir = join(dir, 'data')
   mkdirSync(workingDir, { recursive: true, mode: 0o700 })
@@ -67,7 +67,8 @@ export async function startRedis(options: ServerOptions): Promise<PrivateServer>
   )
 }
 
-async function checkedBinary(path: string | undefined): Promise<{ binary: string; version: string }> {
+/** @throws SetupError if it is not there, too old, or does not run */
+export async function checkedRedis(path?: string): Promise<{ binary: string; version: string }> {
   const binary = findRedis(path)
   if (binary === undefined) throw new SetupError('There is no redis-server on this machine.')
   const version = /v=(\d+\.\d+\.\d+)/.exec((await versionOf(binary, ['--version'])) ?? '')?.[1]

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { Deployment } from '../support/deployment.ts'
-import { FakeClock, findFaketime } from '../support/fake-clock.ts'
+import { FakeClock, faketimeForRedis } from '../support/fake-clock.ts'
 import { FaultyProxy, type Trick } from '../support/faulty-proxy.ts'
 import { startOwnMysql, startOwnRedis } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
@@ -39,7 +39,7 @@ export class Cast {
   }
 
   static async assemble(folder: string, random: Random): Promise<Cast> {
-    const library = findFaketime()
+    const library = await faketimeForRedis()
     const clock = library === undefined ? undefined : new FakeClock(folder, library)
     const [redis, mysql] = await Promise.all([
       startOwnRedis(folder, clock && { clock }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import { Deployment, type House } from '../support/deployment.ts'
-import { FakeClock, findFaketime } from '../support/fake-clock.ts'
+import { FakeClock, faketimeForRedis } from '../support/fake-clock.ts'
 import type { Wished } from '../support/history.ts'
 import { judge } from '../support/judge.ts'
 import { Load } from '../support/load.ts'
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const HOUR_MS = 3_600_000
 const RATE_LIMIT = 20
 
-const library = canHaveOwnServers() ? findFaketime() : undefined
+const library = canHaveOwnServers() ? await faketimeForRedis() : undefined
 
 describe.skipIf(library === undefined)('a Redis whose clock jumps an hour ahead and back', () => {
   let clock: FakeClock

@@ -1,5 +1,7 @@
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isAtLeast } from '../../deploy/local/find-binary.ts'
+import { checkedRedis, findRedis } from '../../deploy/local/redis-server.ts'
 
 /** libfaketime, where this machine has it: a program that is started with it sees the time of day that we say. */
 export function findFaketime(): string | undefined {
@@ -12,6 +14,16 @@ export function findFaketime(): string | undefined {
       .map((name) => join(root, name)),
   ])
   return folders.map((folder) => join(folder, 'faketime', 'libfaketime.so.1')).find(existsSync)
+}
+
+/**
+ * The same, if the Redis of this machine bears it. From 8 on Redis asks jemalloc for memory by names that no other
+ * allocator has, so that `LD_PRELOAD` below does not help.
+ */
+export async function faketimeForRedis(): Promise<string | undefined> {
+  if (findRedis() === undefined) return undefined
+  const { version } = await checkedRedis()
+  return isAtLeast(version, [8]) ? undefined : findFaketime()
 }
 
 /** A time of day of a test's own, for a program that is started with its `environment`. */

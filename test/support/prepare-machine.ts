@@ -3,7 +3,7 @@ import { findRedis } from '../../deploy/local/redis-server.ts'
 import { canInstall, installMissing, type Installable } from '../../deploy/local/install-packages.ts'
 import { messageOf } from '../../deploy/local/setup-error.ts'
 import { findOpenssl } from './certificates.ts'
-import { findFaketime } from './fake-clock.ts'
+import { faketimeForRedis, findFaketime } from './fake-clock.ts'
 
 /** What tests need of this machine to have servers of their own, wherever the others come from. */
 const means: Readonly<Record<Installable, { find: () => string | undefined; tests: string }>> = {
@@ -25,4 +25,8 @@ export async function prepareMachine(allowInstall: boolean, log: (line: string) 
     }
   }
   for (const name of missing()) log(`This machine has no ${name}: ${means[name].tests} are skipped.`)
+  const able = findRedis() !== undefined && findFaketime() !== undefined
+  if (able && (await faketimeForRedis()) === undefined) {
+    log(`The Redis of this machine does not bear libfaketime: ${means.faketime.tests} are skipped.`)
+  }
 }
