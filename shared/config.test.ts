@@ -59,4 +59,13 @@ describe('configuration', () => {
       complaintOf(() => consumerConfig({ ...environment, RECORD_TTL_MS: '5000', OUTCOME_TTL_MS: '6000' })),
     ).toContain('OUTCOME_TTL_MS')
   })
+
+  it('wants three heartbeats at least within the member time-out', () => {
+    const withTimes = (heartbeat: string, timeout: string): (() => unknown) => {
+      return () => consumerConfig({ ...environment, HEARTBEAT_MS: heartbeat, MEMBER_TIMEOUT_MS: timeout })
+    }
+    expect(complaintOf(withTimes('1001', '3000'))).toContain('HEARTBEAT_MS')
+    expect(withTimes('1000', '3000')()).toMatchObject({ heartbeatMs: 1_000, memberTimeoutMs: 3_000 })
+    expect(complaintOf(withTimes('0', '3000'))).toContain('HEARTBEAT_MS')
+  })
 })
