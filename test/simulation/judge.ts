@@ -17,6 +17,7 @@ export class Judge {
   private newestGeneration = 0
   /** Command → its places in the line that still stand; several if it was sent twice. */
   private readonly line = new Map<string, number[]>()
+  private readonly lostCommands = new Set<string>()
   private arrivals = 0
   private readonly lastDecided = new Map<string, number>()
   private readonly decidedCommands = new Set<string>()
@@ -42,6 +43,7 @@ export class Judge {
   lost(partition: number, command: string): void {
     const places = this.line.get(command) ?? []
     this.line.set(command, places.slice(0, -1))
+    this.lostCommands.add(command)
     // Should it have been decided and not yet settled, nobody comes to show that any more.
     this.forgotten(command.split('/')[0] ?? '')
     this.note(`lost ${command} on ${partition} with the tail`)
@@ -118,7 +120,8 @@ export class Judge {
 
   private checkOrder(record: DecisionRecord, command: string): void {
     const [place] = this.line.get(command) ?? []
-    if (place === undefined) return
+    // One that was lost may have been read before, and asked for again since: either place is right.
+    if (place === undefined || this.lostCommands.has(command)) return
     const section = `${record.performanceId}/${record.sectionId}`
     const last = this.lastDecided.get(section) ?? 0
     if (place < last) this.say(`${command} came before one of its section that was decided already`)
