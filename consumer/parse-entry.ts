@@ -58,6 +58,13 @@ export function parseEntry(entry: Entry): ParsedEntry {
   }
 }
 
+/** The trace that a client asked to be recorded (the flag `sampled`); undefined where there is none. */
+export function sampledTraceOf(entry: Entry): string | undefined {
+  const at = entry.fields.indexOf('traceparent')
+  const [, traceId = '', , flags = ''] = at < 0 ? [] : (entry.fields[at + 1] ?? '').split('-')
+  return at >= 0 && (Number.parseInt(flags, 16) & 1) === 1 ? traceId : undefined
+}
+
 /** A request's id carries its performance's slot; anything else would be stored where nobody looks. */
 function whyForeign(command: { requestId: string; performanceId: string }): string | undefined {
   return slotOfRequestId(command.requestId) === slotOf(command.performanceId)

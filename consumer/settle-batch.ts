@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis'
 import { commandId, type Command } from '../shared/commands.ts'
+import type { Log } from '../shared/log.ts'
 import type { Booking } from '../shared/outcomes.ts'
 import { partitionOf, type Topology } from '../shared/placement.ts'
 import type { RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
+import { reportTraces } from './report-traces.ts'
 
 export interface SettleContext {
   readonly redis: Redis
@@ -16,6 +18,7 @@ export interface SettleContext {
   readonly outcomeTtlMs: number
   readonly recordTtlMs: number
   readonly nowMs: number
+  readonly log: Log
 }
 
 /** What settling an entry shows: of which command, with which place; `undefined` place: the entry only goes away. */
@@ -47,6 +50,7 @@ export async function settleBatch(
   refused: ReadonlySet<number>,
   context: SettleContext,
 ): Promise<number> {
+  reportTraces(batch, refused, context.nowMs, context.log)
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
   const showings = showingsOf(batch, identities, context.nowMs).filter(

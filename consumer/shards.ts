@@ -140,6 +140,7 @@ export class Shards {
           outcomeTtlMs,
           recordTtlMs,
           nowMs,
+          log,
         }),
       recover: (stakes) => recoverStakes(commits, key, stakes),
       sleep: this.context.sleep,

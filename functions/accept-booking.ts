@@ -23,6 +23,7 @@ export function acceptBooking(
   customerId: string,
   requestId: string,
   wish: BookingRequest,
+  traceparent: string | undefined,
 ): Promise<Run> {
   const { performanceId, sectionId, seatIds } = wish
   const { backlogCap, rateLimit, rateWindowMs } = ports.limits
@@ -61,6 +62,7 @@ export function acceptBooking(
         rateLimit,
         rateWindowMs,
         topology.version,
+        traceparent ?? '',
       ],
     )
   })

@@ -11,7 +11,11 @@ interface Cancelled {
 }
 
 /** Puts the cancelling of a booking on its section's stream, behind the booking itself. */
-export function acceptCancel(ports: Ports, booking: Cancelled): Promise<Run> {
+export function acceptCancel(
+  ports: Ports,
+  booking: Cancelled,
+  traceparent: string | undefined,
+): Promise<Run> {
   const { requestId, customerId, performanceId, sectionId } = booking
   const cancelId = commandId({ kind: 'cancel', requestId })
   return runOnShard(ports, ({ topology, keys, mark }) => {
@@ -23,7 +27,16 @@ export function acceptCancel(ports: Ports, booking: Cancelled): Promise<Run> {
         keys.record(cancelId),
         keys.stream(partition),
       ],
-      [mark, requestId, customerId, performanceId, sectionId, ports.limits.backlogCap, topology.version],
+      [
+        mark,
+        requestId,
+        customerId,
+        performanceId,
+        sectionId,
+        ports.limits.backlogCap,
+        topology.version,
+        traceparent ?? '',
+      ],
     )
   })
 }

@@ -12,4 +12,9 @@ export class Answer {
     this.body = body
     this.headers = headers
   }
+
+  /** The same with more headers. */
+  with(headers: Readonly<Record<string, string>>): Answer {
+    return new Answer(this.status, this.body, { ...this.headers, ...headers })
+  }
 }

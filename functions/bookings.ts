@@ -15,6 +15,7 @@ import { createPerformanceStart, type PerformanceStart } from './performance-sta
 import type { Ports } from './ports.ts'
 import { notFound, problem, unavailable } from './problem.ts'
 import { bookingIdsOf, readBookings } from './read-bookings.ts'
+import { rateLimitHeaders } from './rate-limit.ts'
 import { readJson } from './request-body.ts'
 import { notAcceptedAnswer } from './not-accepted.ts'
 import type { Run } from './run-on-shard.ts'
@@ -58,11 +59,11 @@ async function postBooking(ports: Ports, c: Context, exchange: Exchange): Promis
   const { customerId } = caller
   const requestId = deriveRequestId(customerId, wish.value.performanceId, key.key)
   exchange.requestId = requestId
-  const run = await acceptBooking(ports, customerId, requestId, wish.value)
-  return (
-    notAcceptedAnswer(ports.metrics, 'book', requestId, run) ??
+  const run = await acceptBooking(ports, customerId, requestId, wish.value, exchange.traceparent)
+  const answer =
+    notAcceptedAnswer(ports, 'book', requestId, run) ??
     (await acceptedAnswer(ports, requestId, customerId, run))
-  )
+  return ports.limits.rateLimit === 0 ? answer : answer.with(rateLimitHeaders(ports.limits, run))
 }
 
 /** `202` for a request that is new or still pending, `200` with the outcome of one that is decided. */
@@ -107,7 +108,9 @@ async function deleteBooking(
   const requestId = noteRequestId(c, exchange)
   const found = await findBooking(ports, requestId, caller.customerId)
   if (found.kind === 'unknown') return cannotTell()
-  return found.kind === 'found' ? cancelBooking(ports, startOf, found.booking) : notFound()
+  return found.kind === 'found'
+    ? cancelBooking(ports, startOf, found.booking, exchange.traceparent)
+    : notFound()
 }
 
 const listQuerySchema = z.object({

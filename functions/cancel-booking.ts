@@ -3,7 +3,6 @@ import { acceptCancel } from './accept-cancel.ts'
 import { Answer } from './answer.ts'
 import { locationOf, underWayAnswer } from './booking-view.ts'
 import { notAcceptedAnswer } from './not-accepted.ts'
-
 import type { PerformanceStart } from './performance-start.ts'
 import type { Ports } from './ports.ts'
 import { problem } from './problem.ts'
@@ -13,6 +12,7 @@ export async function cancelBooking(
   ports: Ports,
   startOf: PerformanceStart,
   booking: Booking,
+  traceparent: string | undefined,
 ): Promise<Answer> {
   const { requestId, status } = booking
   if (status === 'REJECTED' || status === 'CANCELLED') {
@@ -22,6 +22,6 @@ export async function cancelBooking(
   if (startsAtMs !== undefined && ports.clock.nowMs() >= startsAtMs) {
     return problem('performance-started', 'After the performance has begun nothing can be cancelled.')
   }
-  const run = await acceptCancel(ports, booking)
-  return notAcceptedAnswer(ports.metrics, 'cancel', requestId, run) ?? underWayAnswer(requestId, status)
+  const run = await acceptCancel(ports, booking, traceparent)
+  return notAcceptedAnswer(ports, 'cancel', requestId, run) ?? underWayAnswer(requestId, status)
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey } from 'jose'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWK } from 'jose'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Answer } from './answer.ts'
 import { createIdentify, type Caller, type Identify } from './identity.ts'
 
@@ -16,6 +16,7 @@ interface Claims {
   readonly sub?: string
   readonly exp?: number
   readonly nbf?: number
+  readonly iat?: number
   readonly scope?: unknown
   readonly iss?: string
   readonly aud?: string
@@ -90,6 +91,11 @@ describe('with a shared secret', () => {
     expect(statusOf(await identify(header))).toBe(401)
   })
 
+  it('refuses what says that it was issued in the future', async () => {
+    expect(statusOf(await ask(identify, await sign({ iat: NOW + 4 })))).toBe(200)
+    expect(statusOf(await ask(identify, await sign({ iat: NOW + 10 })))).toBe(401)
+  })
+
   it('does not remember what it refused', async () => {
     const early = `Bearer ${await sign({ nbf: NOW + 10 })}`
     expect(statusOf(await identify(early))).toBe(401)
@@ -117,6 +123,7 @@ describe('with a key server', () => {
   })
 
   afterEach(() => {
+    vi.useRealTimers()
     server?.close()
     server?.closeAllConnections()
   })
@@ -131,6 +138,22 @@ describe('with a key server', () => {
     const jwksUrl = `http://127.0.0.1:${(started.address() as AddressInfo).port}/jwks`
     return createIdentify({ ...config, secret: undefined, jwksUrl }, () => nowMs)
   }
+  interface Signer {
+    readonly jwk: JWK
+    readonly privateKey: CryptoKey
+  }
+  const keyNamed = async (kid: string): Promise<Signer> => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+    return { jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256' }, privateKey }
+  }
+  const tokenOf = ({ jwk, privateKey }: Signer, sub = 'alice') =>
+    new SignJWT({ sub, exp: NOW + 3_600 })
+      .setProtectedHeader({ alg: 'ES256', kid: jwk.kid ?? '' })
+      .sign(privateKey)
+  const pass = (ms: number) => {
+    nowMs += ms
+    vi.setSystemTime(nowMs)
+  }
   const keySet = async () =>
     JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256' }] })
   const signed = (kid: string) =>
@@ -143,6 +166,33 @@ describe('with a key server', () => {
     const identify = await serve(() => set)
     expect(await ask(identify, await signed('k1'))).toMatchObject({ customerId: 'alice' })
     expect(statusOf(await ask(identify, await signed('k2')))).toBe(401)
+  })
+
+  it('takes a new key as soon as it is published, and lets go of an old one', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: NOW_MS })
+    const [first, second] = [await keyNamed('k1'), await keyNamed('k2')]
+    let published = [first]
+    let fetched = 0
+    const identify = await serve(() => {
+      fetched++
+      return JSON.stringify({ keys: published.map(({ jwk }) => jwk) })
+    })
+    const old = await tokenOf(first)
+    expect(statusOf(await ask(identify, old))).toBe(200)
+    expect(statusOf(await ask(identify, await tokenOf(first, 'bob')))).toBe(200)
+    expect(fetched).toBe(1)
+    // An unknown key is asked for, but not again and again.
+    for (let i = 0; i < 5; i++) expect(statusOf(await ask(identify, await tokenOf(second)))).toBe(401)
+    expect(fetched).toBe(1)
+    published = [second]
+    pass(6_000)
+    expect(statusOf(await ask(identify, await tokenOf(second)))).toBe(200)
+    expect(fetched).toBe(2)
+    expect(statusOf(await ask(identify, await tokenOf(first, 'carol')))).toBe(401)
+    // Verified before; remembered no longer than keys are.
+    expect(statusOf(await ask(identify, old))).toBe(200)
+    pass(600_001)
+    expect(statusOf(await ask(identify, old))).toBe(401)
   })
 
   it('refuses a token signed with the public key as the secret', async () => {

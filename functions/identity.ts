@@ -39,6 +39,13 @@ const CACHED_TOKENS = 50_000
 const CACHED_CHARACTERS = 64 * 1024 * 1024
 /** Shorter than the patience of most clients: a key server that is away must not hold their requests. */
 const JWKS_TIMEOUT_MS = 2_000
+/**
+ * Keys are fetched anew after that, so a key that was taken back is trusted no longer, and tokens that were verified
+ * with it are remembered no longer either.
+ */
+const JWKS_MAX_AGE_MS = 600_000
+/** An unknown key may be a new one: the keys are fetched for its sake, but not more often than that. */
+const JWKS_COOLDOWN_MS = 5_000
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
 
@@ -46,8 +53,10 @@ interface Remembered extends Caller {
   readonly untilMs: number
 }
 
+/** @param nowMs milliseconds since 1970 UTC */
 export function createIdentify(config: AuthConfig, nowMs: () => number): Identify {
   const verify = verifier(config)
+  const rememberMs = config.secret === undefined ? JWKS_MAX_AGE_MS : Number.POSITIVE_INFINITY
   const remembered = new LRUCache<string, Remembered>({
     max: CACHED_TOKENS,
     maxSize: CACHED_CHARACTERS,
@@ -65,10 +74,11 @@ export function createIdentify(config: AuthConfig, nowMs: () => number): Identif
     }
     const customerId = customerIdSchema.safeParse(payload.sub)
     if (!customerId.success || payload.exp === undefined) return refused()
+    if (isFromTheFuture(payload, nowMs())) return refused()
     const caller: Remembered = {
       customerId: customerId.data,
       admin: typeof payload['scope'] === 'string' && payload['scope'].split(' ').includes('admin'),
-      untilMs: (payload.exp + CLOCK_TOLERANCE_SECONDS) * 1_000,
+      untilMs: Math.min((payload.exp + CLOCK_TOLERANCE_SECONDS) * 1_000, nowMs() + rememberMs),
     }
     remembered.set(token, caller)
     return caller
@@ -97,9 +107,18 @@ function verifier(config: AuthConfig): (token: string, nowMs: number) => Promise
       (await jwtVerify(token, secret, { ...checks, currentDate: new Date(nowMs) })).payload
   }
   if (config.jwksUrl === undefined) throw new TypeError('neither a secret nor a JWKS URL')
-  const keys = createRemoteJWKSet(new URL(config.jwksUrl), { timeoutDuration: JWKS_TIMEOUT_MS })
+  const keys = createRemoteJWKSet(new URL(config.jwksUrl), {
+    timeoutDuration: JWKS_TIMEOUT_MS,
+    cacheMaxAge: JWKS_MAX_AGE_MS,
+    cooldownDuration: JWKS_COOLDOWN_MS,
+  })
   return async (token, nowMs) =>
     (await jwtVerify(token, keys, { ...checks, currentDate: new Date(nowMs) })).payload
+}
+
+/** Whoever signs tokens ahead of time says so in `nbf`; an `iat` to come is a forgery or a clock that cannot be trusted. */
+function isFromTheFuture({ iat }: JWTPayload, nowMs: number): boolean {
+  return iat !== undefined && iat > nowMs / 1_000 + CLOCK_TOLERANCE_SECONDS
 }
 
 /** Whether the token is at fault. Otherwise the key server is: away, too slow, or its answer is no key set. */

@@ -1,12 +1,14 @@
 import type { Answer } from './answer.ts'
 import { locationOf } from './booking-view.ts'
-import type { AcceptAnswer, Metrics } from './metrics.ts'
+import type { AcceptAnswer } from './metrics.ts'
+import type { Ports } from './ports.ts'
 import { overloaded, problem, unavailable } from './problem.ts'
+import { allowanceOf } from './rate-limit.ts'
 import type { Run } from './run-on-shard.ts'
 
 /** Counts how an accept ended and says no where it did not end well; undefined if it was accepted, now or before. */
 export function notAcceptedAnswer(
-  metrics: Metrics,
+  { metrics, limits }: Pick<Ports, 'metrics' | 'limits'>,
   command: 'book' | 'cancel',
   requestId: string,
   run: Run,
@@ -23,7 +25,7 @@ export function notAcceptedAnswer(
         'This Idempotency-Key came before with another body. Draw a new one.',
       )
     case 'rate':
-      return rateLimited(run.kind === 'answer' ? Number(run.answer[1]) : 0)
+      return rateLimited(allowanceOf(limits, run)?.resetSeconds ?? 1)
     case 'memory':
     case 'backlog':
       return overloaded()
@@ -42,8 +44,7 @@ function codeOf(word: string | number | undefined): AcceptAnswer {
   return code ?? 'unknown'
 }
 
-function rateLimited(untilWindowEndsMs: number): Answer {
-  const seconds = Math.max(1, Math.ceil(untilWindowEndsMs / 1_000))
+function rateLimited(seconds: number): Answer {
   return problem('rate-limited', 'You have made too many requests. Nothing was accepted.', {
     headers: { 'retry-after': String(seconds) },
   })

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import type { FunctionConfig } from '../shared/config.ts'
 import type { Log } from '../shared/log.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
+import type { CorsOrigins } from './cors.ts'
 import type { Identify } from './identity.ts'
 import type { Metrics } from './metrics.ts'
 import type { MysqlGate } from './mysql-gate.ts'
@@ -29,6 +30,8 @@ export interface Ports {
   readonly log: Log
   readonly metrics: Metrics
   readonly limits: Pick<FunctionConfig, 'backlogCap' | 'rateLimit' | 'rateWindowMs'>
+  /** Whose scripts may use this from a browser; undefined: nobody's. */
+  readonly corsOrigins: CorsOrigins | undefined
   /** A new id for an HTTP exchange (`x-request-id`). */
   readonly newExchangeId: () => string
   /** Whether the process is on its way out: ready no longer. */

@@ -26,11 +26,44 @@ export async function readJson(
     return problem('bad-request', 'The body ended before its end.')
   }
   if (text === undefined) return tooLarge(limitBytes)
+  if (text.length > SHORT && isTooDeep(text)) {
+    return problem('malformed-json', `The body is nested deeper than ${MAX_DEPTH} levels.`)
+  }
   try {
     return { value: JSON.parse(text) as unknown }
   } catch {
     return problem('malformed-json', 'The body is not well-formed JSON.')
   }
+}
+
+/** Deeper than anything that validates: what is refused anyway must not first become millions of objects. */
+const MAX_DEPTH = 32
+/** Not worth looking at. */
+const SHORT = 1_024
+
+function isTooDeep(json: string): boolean {
+  let depth = 0
+  let quoted = false
+  for (let i = 0; i < json.length; i++) {
+    switch (json.charCodeAt(i)) {
+      case 0x22: // quote
+        quoted = !quoted
+        break
+      case 0x5c: // backslash, and what it escapes
+        i++
+        break
+      case 0x5b: // opening bracket, opening brace
+      case 0x7b:
+        if (!quoted && ++depth > MAX_DEPTH) return true
+        break
+      case 0x5d: // closing bracket, closing brace
+      case 0x7d:
+        if (!quoted) depth--
+        break
+      default:
+    }
+  }
+  return false
 }
 
 /** Undefined as soon as there is more than allowed. */

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { customerIdSchema, fingerprintSchema, idSchema, requestIdSchema, seatIdsSchema } from './ids.ts'
 
+const traceparentSchema = z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)
+
 /**
  * What travels on a stream. Field names are those of the stream entry: Redis stores the names of a
  * run of equal-shaped entries once, so they can afford to be readable.
@@ -14,6 +16,8 @@ const common = {
   requestedAtUs: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
   /** Version of the topology under which the command was put on its stream. */
   topologyVersion: z.coerce.number().int().positive().max(0xffff_ffff),
+  /** The client's trace (W3C Trace Context); one that makes no sense costs nobody a booking. */
+  traceparent: traceparentSchema.optional().catch(undefined),
 }
 
 const commaSeparated = z

@@ -42,6 +42,18 @@ describe('configuration', () => {
     expect(complaint).not.toContain('secret')
   })
 
+  it('takes origins as browsers send them, or everybody', () => {
+    const corsOrigins = (CORS_ORIGINS: string) => functionConfig({ ...environment, CORS_ORIGINS }).corsOrigins
+    expect(corsOrigins('https://a.example, http://b.example:8080')).toEqual(
+      new Set(['https://a.example', 'http://b.example:8080']),
+    )
+    expect(corsOrigins('*')).toBe('*')
+    expect(corsOrigins('')).toBeUndefined()
+    for (const wrong of ['https://a.example/', 'a.example', 'https://a.example,*', '*.example']) {
+      expect(complaintOf(() => corsOrigins(wrong))).toContain('CORS_ORIGINS')
+    }
+  })
+
   it('wants one way of knowing who somebody is', () => {
     expect(complaintOf(() => functionConfig({ ...environment, AUTH_JWT_SECRET: undefined }))).toContain(
       'either',

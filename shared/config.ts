@@ -11,6 +11,19 @@ const urlOf = (...schemes: string[]): z.ZodString =>
 
 const DAY_MS = 86_400_000
 
+/** Comma-separated origins as browsers send them: scheme, host and port, nothing else; or `*`. */
+const originsSchema = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((origins) => (origins.length === 1 && origins[0] === '*') || origins.every(isOrigin), {
+    error: 'must be * or origins such as https://tickets.example, separated by commas',
+  })
+  .transform((origins): '*' | ReadonlySet<string> => (origins[0] === '*' ? '*' : new Set(origins)))
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text
+}
+
 /** Settings that functions and consumers share. The README's table says what each means. */
 const commonSettings = {
   REDIS_URL: urlOf('redis', 'rediss'),
@@ -40,6 +53,8 @@ const functionSettings = {
   BACKLOG_CAP: whole(1, 100_000_000).default(100_000),
   RATE_LIMIT: whole(0, 1_000_000).default(60),
   RATE_WINDOW_MS: whole(100, 3_600_000).default(10_000),
+  CORS_ORIGINS: originsSchema.optional(),
+  REQUEST_TIMEOUT_MS: whole(500, 600_000).default(10_000),
 }
 
 const consumerSettings = {
@@ -83,6 +98,10 @@ export interface FunctionConfig extends CommonConfig {
   /** Requests that one customer may make per shard and window; 0 for no limit. */
   readonly rateLimit: number
   readonly rateWindowMs: number
+  /** Whose scripts may use the API from a browser; undefined: nobody's. */
+  readonly corsOrigins: '*' | ReadonlySet<string> | undefined
+  /** How long a client may take to send a whole request. */
+  readonly requestTimeoutMs: number
 }
 
 export interface AuthConfig {
@@ -185,6 +204,8 @@ export function functionConfig(environment: Environment): FunctionConfig {
     backlogCap: settings.BACKLOG_CAP,
     rateLimit: settings.RATE_LIMIT,
     rateWindowMs: settings.RATE_WINDOW_MS,
+    corsOrigins: settings.CORS_ORIGINS,
+    requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
   }
 }
 

@@ -17,6 +17,7 @@ import { createMysqlGate } from '../mysql-gate.ts'
 import type { Ports } from '../ports.ts'
 import { problem } from '../problem.ts'
 import { TopologyKeeper } from '../topology-keeper.ts'
+import { answerUnreadable, serverOptions } from './node-http.ts'
 
 /** Connections to MySQL: it serves reads only, and never an accept. */
 const MYSQL_CONNECTIONS = 10
@@ -65,6 +66,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
     log,
     metrics: createMetrics(),
     limits: config,
+    corsOrigins: config.corsOrigins,
     newExchangeId: exchangeIds(),
     isStopping: () => stopping,
   }
@@ -78,7 +80,8 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
   }
   const retry = setInterval(loadTopology, TOPOLOGY_RETRY_MS)
   const listener = getRequestListener(createApp(ports).fetch, { errorHandler: unreadable(ports) })
-  const server = createServer((request, response) => void listener(request, response))
+  const server = createServer(serverOptions(config), (request, response) => void listener(request, response))
+  answerUnreadable(server, ports)
   try {
     await listen(server, config)
   } catch (error) {

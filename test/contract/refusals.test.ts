@@ -1,4 +1,3 @@
-import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
 import {
@@ -7,6 +6,7 @@ import {
   type Ask,
   type FunctionServer,
 } from '../support/function-server.ts'
+import { rawAnswer } from '../support/raw-http.ts'
 
 const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1'] }
 
@@ -129,7 +129,7 @@ describe('what is no resource', () => {
   })
 
   it('answers what cannot even be routed', async () => {
-    const text = await rawAnswer('GET /livez HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n')
+    const text = await rawAnswer(server.url, 'GET /livez HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n')
     expect(text).toMatch(/^HTTP\/1.1 400 /)
     expect(text.toLowerCase()).toContain('x-request-id: ')
     expect(text).toContain('urn:frontrow:problem:bad-request')
@@ -146,15 +146,3 @@ describe('x-request-id', () => {
     expect(await id('')).toMatch(/^[\w-]{8,}$/)
   })
 })
-
-function rawAnswer(request: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => socket.write(request))
-    socket.on('data', (chunk) => (text += chunk.toString()))
-    socket.on('end', () => {
-      resolve(text)
-    })
-    socket.on('error', reject)
-  })
-}

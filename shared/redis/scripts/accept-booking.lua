@@ -7,34 +7,42 @@
 --       5 section    6 seats, comma-separated    7 request id
 --       8 outcome JSON up to the value of its last field, requestedAtUs (the script adds number and brace)
 --       9 backlog cap, entries       10 rate limit, requests per window (0: none)
---      11 rate window, ms            12 topology version
+--      11 rate window, ms            12 topology version    13 traceparent, or '' for none
 --
 -- Answers {code, ...}:
---   accepted                                    a new request
---   known, status, outcome JSON or ''           the same request as before
+--   accepted, 0, 0, left, ms                    a new request
+--   known, status, outcome JSON or '', left, ms the same request as before
 --   mismatch                                    the same id with another fingerprint
 --   topology                                    the caller's topology is not this shard's (or absent)
---   rate, ms until the window ends
+--   rate, 0, 0, left, ms
 --   memory | backlog                            no room
+-- left: requests that the customer may still make; ms: until the window ends, -1 if none has begun. Without a limit
+-- they are missing.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return { 'topology' }
 end
 
+local limit = tonumber(ARGV[10])
 local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'status')
 if known[1] then
   if known[1] ~= ARGV[2] then
     return { 'mismatch' }
   end
-  return { 'known', known[2], redis.call('GET', KEYS[4]) or '' }
+  local answer = { 'known', known[2], redis.call('GET', KEYS[4]) or '' }
+  if limit > 0 then
+    answer[4] = math.max(0, limit - tonumber(redis.call('GET', KEYS[6]) or '0'))
+    answer[5] = math.max(-1, redis.call('PTTL', KEYS[6]))
+  end
+  return answer
 end
 
 -- The counter is raised only by requests that are let through: one that is refused for lack of room
 -- below costs the customer nothing.
-local limit = tonumber(ARGV[10])
-if limit > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') >= limit then
+local used = limit > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') or 0
+if limit > 0 and used >= limit then
   local left = redis.call('PTTL', KEYS[6])
   if left <= tonumber(ARGV[11]) then
-    return { 'rate', left }
+    return { 'rate', 0, 0, 0, math.max(-1, left) }
   end
   -- Redis' clock was put back since: that window would last for as long as the clock was ahead.
   redis.call('DEL', KEYS[6])
@@ -50,13 +58,22 @@ end
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - #time[2]) .. time[2]
 
-redis.call('XADD', KEYS[5], '*',
-  'kind', 'book', 'requestId', ARGV[7], 'customerId', ARGV[3], 'performanceId', ARGV[4],
+-- Without a trace the field is left out: Redis stores the names of a run of equal-shaped entries once.
+local entry = { 'kind', 'book', 'requestId', ARGV[7], 'customerId', ARGV[3], 'performanceId', ARGV[4],
   'sectionId', ARGV[5], 'requestedAtUs', at, 'topologyVersion', ARGV[12],
-  'seatIds', ARGV[6], 'fingerprint', ARGV[2])
+  'seatIds', ARGV[6], 'fingerprint', ARGV[2] }
+if ARGV[13] ~= '' then
+  entry[#entry + 1] = 'traceparent'
+  entry[#entry + 1] = ARGV[13]
+end
+redis.call('XADD', KEYS[5], '*', unpack(entry))
 redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[5], 'status', 'PENDING')
 redis.call('SET', KEYS[4], ARGV[8] .. at .. '}')
-if limit > 0 and redis.call('INCR', KEYS[6]) == 1 then
+if limit == 0 then
+  return { 'accepted', 0, 0 }
+end
+used = redis.call('INCR', KEYS[6])
+if used == 1 then
   redis.call('PEXPIRE', KEYS[6], ARGV[11])
 end
-return { 'accepted' }
+return { 'accepted', 0, 0, limit - used, redis.call('PTTL', KEYS[6]) }
