@@ -23,7 +23,7 @@ const ambient = (name, message) => ({ name, message })
 const handedIn = 'Pure code gets this handed in.'
 
 export default defineConfig(
-  globalIgnores(['dist/', '.local/', 'node_modules/', 'coverage/']),
+  globalIgnores(['dist/', '.local/', 'node_modules/', 'coverage/', 'test/contract/client/']),
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

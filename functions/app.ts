@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { bookingRoutes } from './bookings.ts'
+import { documentationRoutes } from './documentation.ts'
 import { exchangeOf, type Handler, type Route } from './exchange.ts'
 import { operationRoutes } from './operations.ts'
 import { performanceRoutes } from './performances.ts'
@@ -10,12 +11,13 @@ import { seatRoutes } from './seats.ts'
 /** The application: all routes, on whatever platform hands in the ports. */
 export function createApp(ports: Ports): Hono {
   const app = new Hono()
-  const routes = [
+  const routes: Route[] = [
     ...bookingRoutes(ports),
     ...performanceRoutes(ports),
     ...seatRoutes(ports),
     ...operationRoutes(ports),
   ]
+  routes.push(...documentationRoutes(ports, routes.slice()))
   for (const [pattern, handlers] of byPattern(routes)) app.all(pattern, dispatcher(ports, pattern, handlers))
   app.notFound(exchangeOf(ports, 'none', () => problem('not-found', 'There is no such path.')))
   return app

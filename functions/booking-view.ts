@@ -1,18 +1,22 @@
-import type { Booking, Reason, Status } from '../shared/outcomes.ts'
+import { z } from 'zod'
+import { idSchema, requestIdSchema } from '../shared/ids.ts'
+import { reasonSchema, statusSchema, type Booking, type Status } from '../shared/outcomes.ts'
 import { Answer } from './answer.ts'
 
 /** A booking as its customer sees it. */
-export interface BookingView {
-  readonly requestId: string
-  readonly status: Status
-  readonly performanceId: string
-  readonly sectionId: string
-  readonly seatIds: readonly string[]
-  readonly reason?: Reason
+export const bookingViewSchema = z.object({
+  requestId: requestIdSchema,
+  status: statusSchema,
+  performanceId: idSchema,
+  sectionId: idSchema,
+  seatIds: z.array(idSchema),
+  reason: reasonSchema.optional(),
   /** ISO 8601, UTC, milliseconds. */
-  readonly requestedAt: string
-  readonly decidedAt?: string
-}
+  requestedAt: z.iso.datetime(),
+  decidedAt: z.iso.datetime().optional(),
+})
+
+type BookingView = z.infer<typeof bookingViewSchema>
 
 /** Field by field, because what is stored has more than the customer's view: never spread it. */
 export function bookingView(booking: Booking): BookingView {

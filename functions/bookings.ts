@@ -11,6 +11,7 @@ import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
 import type { Exchange, Route } from './exchange.ts'
 import { findBooking, parseOutcome } from './find-booking.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
+import * as described from './openapi/describe-bookings.ts'
 import { createPerformanceStart, type PerformanceStart } from './performance-start.ts'
 import type { Ports } from './ports.ts'
 import { notFound, problem, unavailable } from './problem.ts'
@@ -24,16 +25,28 @@ import { validate } from './validate.ts'
 export function bookingRoutes(ports: Ports): Route[] {
   const startOf = createPerformanceStart(ports)
   return [
-    { method: 'POST', pattern: '/bookings', handler: (c, exchange) => postBooking(ports, c, exchange) },
-    { method: 'GET', pattern: '/bookings', handler: (c) => listBookings(ports, c) },
+    {
+      method: 'POST',
+      pattern: '/bookings',
+      operation: described.createBooking,
+      handler: (c, exchange) => postBooking(ports, c, exchange),
+    },
+    {
+      method: 'GET',
+      pattern: '/bookings',
+      operation: described.listBookings,
+      handler: (c) => listBookings(ports, c),
+    },
     {
       method: 'GET',
       pattern: '/bookings/:requestId',
+      operation: described.getBooking,
       handler: (c, exchange) => getBooking(ports, c, exchange),
     },
     {
       method: 'DELETE',
       pattern: '/bookings/:requestId',
+      operation: described.cancelBooking,
       handler: (c, exchange) => deleteBooking(ports, startOf, c, exchange),
     },
   ]

@@ -4,6 +4,7 @@ import { FrontrowError } from '../shared/errors.ts'
 import type { Answer } from './answer.ts'
 import { corsHeaders, preflight } from './cors.ts'
 import type { Ports } from './ports.ts'
+import type { Operation } from './openapi/operation.ts'
 import { problem, unavailable } from './problem.ts'
 import { parseTraceparent } from './trace-context.ts'
 
@@ -28,6 +29,8 @@ export type Handler = (
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly pattern: string
+  /** What the OpenAPI document says of it. */
+  readonly operation: Operation
   readonly handler: Handler
 }
 

@@ -79,6 +79,15 @@ describe('with a shared secret', () => {
       expect(statusOf(await ask(identify, token))).toBe(401)
   })
 
+  it('takes one algorithm only, whatever the secret would do for others', async () => {
+    const long = 'x'.repeat(64)
+    const identify = createIdentify({ ...config, secret: long }, () => nowMs)
+    expect(statusOf(await ask(identify, await sign({}, long)))).toBe(200)
+    for (const alg of ['HS384', 'HS512']) {
+      expect(statusOf(await ask(identify, await sign({}, long, alg)))).toBe(401)
+    }
+  })
+
   it('allows for clocks that are a little apart', async () => {
     expect(statusOf(await ask(identify, await sign({ exp: NOW - 4 })))).toBe(200)
   })

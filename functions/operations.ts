@@ -1,5 +1,6 @@
 import { Answer } from './answer.ts'
 import type { Route } from './exchange.ts'
+import * as described from './openapi/describe-operations.ts'
 import type { Ports } from './ports.ts'
 
 /** Probes must answer quickly even if what they probe does not. */
@@ -9,9 +10,14 @@ type Check = 'ok' | 'away' | 'stopping'
 
 export function operationRoutes(ports: Ports): Route[] {
   return [
-    { method: 'GET', pattern: '/livez', handler: () => new Answer(200, { status: 'ok' }) },
-    { method: 'GET', pattern: '/readyz', handler: () => readiness(ports) },
-    { method: 'GET', pattern: '/metrics', handler: () => metrics(ports) },
+    {
+      method: 'GET',
+      pattern: '/livez',
+      operation: described.livez,
+      handler: () => new Answer(200, { status: 'ok' }),
+    },
+    { method: 'GET', pattern: '/readyz', operation: described.readyz, handler: () => readiness(ports) },
+    { method: 'GET', pattern: '/metrics', operation: described.metrics, handler: () => metrics(ports) },
   ]
 }
 

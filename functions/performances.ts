@@ -8,6 +8,7 @@ import { Answer } from './answer.ts'
 import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
 import type { Route } from './exchange.ts'
 import { needsAdmin } from './identity.ts'
+import * as described from './openapi/describe-catalogue.ts'
 import type { Ports } from './ports.ts'
 import { notFound, problem } from './problem.ts'
 import { readJson } from './request-body.ts'
@@ -20,9 +21,24 @@ const PUT_WITHIN_MS = 30_000
 
 export function performanceRoutes(ports: Ports): Route[] {
   return [
-    { method: 'GET', pattern: '/performances', handler: (c) => list(ports, c) },
-    { method: 'GET', pattern: '/performances/:performanceId', handler: (c) => get(ports, c) },
-    { method: 'PUT', pattern: '/performances/:performanceId', handler: (c) => put(ports, c) },
+    {
+      method: 'GET',
+      pattern: '/performances',
+      operation: described.listPerformances,
+      handler: (c) => list(ports, c),
+    },
+    {
+      method: 'GET',
+      pattern: '/performances/:performanceId',
+      operation: described.getPerformance,
+      handler: (c) => get(ports, c),
+    },
+    {
+      method: 'PUT',
+      pattern: '/performances/:performanceId',
+      operation: described.putPerformance,
+      handler: (c) => put(ports, c),
+    },
   ]
 }
 

@@ -6,6 +6,7 @@ import type { CorsOrigins } from './cors.ts'
 import type { Identify } from './identity.ts'
 import type { Metrics } from './metrics.ts'
 import type { MysqlGate } from './mysql-gate.ts'
+import type { PageAssetSource } from './openapi/page-assets.ts'
 import type { TopologyKeeper } from './topology-keeper.ts'
 
 interface Clock {
@@ -32,6 +33,8 @@ export interface Ports {
   readonly limits: Pick<FunctionConfig, 'backlogCap' | 'rateLimit' | 'rateWindowMs'>
   /** Whose scripts may use this from a browser; undefined: nobody's. */
   readonly corsOrigins: CorsOrigins | undefined
+  /** Files of the documentation page; undefined where the platform does not bring them along. */
+  readonly docsAsset: PageAssetSource | undefined
   /** A new id for an HTTP exchange (`x-request-id`). */
   readonly newExchangeId: () => string
   /** Whether the process is on its way out: ready no longer. */

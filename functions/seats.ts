@@ -3,6 +3,7 @@ import { getSectionSeats } from '../shared/catalogue/read-catalogue.ts'
 import { idSchema } from '../shared/ids.ts'
 import type { Answer } from './answer.ts'
 import type { RequestContext, Route } from './exchange.ts'
+import * as described from './openapi/describe-catalogue.ts'
 import type { Ports } from './ports.ts'
 import { notFound } from './problem.ts'
 
@@ -14,6 +15,7 @@ export function seatRoutes(ports: Ports): Route[] {
     {
       method: 'GET',
       pattern: '/performances/:performanceId/sections/:sectionId/seats',
+      operation: described.getSeats,
       handler: (c) => getSeats(ports, c),
     },
   ]

@@ -21,7 +21,7 @@ const rejectionCodes = [
 /** Why a cancel left a confirmed booking as it was. */
 const cancelRefusalCodes = ['PERFORMANCE_STARTED'] as const
 
-const reasonSchema = z.object({
+export const reasonSchema = z.object({
   code: z.enum([...rejectionCodes, ...cancelRefusalCodes]),
   /** The seats it is about, where it is about seats. */
   seatIds: z.array(idSchema).optional(),

@@ -17,6 +17,7 @@ import { createMysqlGate } from '../mysql-gate.ts'
 import type { Ports } from '../ports.ts'
 import { problem } from '../problem.ts'
 import { TopologyKeeper } from '../topology-keeper.ts'
+import { nodeDocsAsset } from './node-docs.ts'
 import { answerUnreadable, serverOptions } from './node-http.ts'
 
 /** Connections to MySQL: it serves reads only, and never an accept. */
@@ -67,6 +68,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
     metrics: createMetrics(),
     limits: config,
     corsOrigins: config.corsOrigins,
+    docsAsset: nodeDocsAsset(),
     newExchangeId: exchangeIds(),
     isStopping: () => stopping,
   }

@@ -5,12 +5,14 @@ import { idSchema, MAX_ID_LENGTH } from '../ids.ts'
 export const MAX_SEATS = 100_000
 
 /** Control characters and halves of characters are no part of a name, and the latter cannot even be stored. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u
+
 const text = z
   .string()
   .trim()
   .min(1)
   .max(200)
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must be printable text')
+  .refine((value) => !UNPRINTABLE.test(value), 'must be printable text')
 
 /** ISO 8601 with an offset, as milliseconds since 1970 UTC. */
 const instant = z.iso

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
 import { startFunctionServer, type FunctionServer } from '../support/function-server.ts'
 import { rawAnswer } from '../support/raw-http.ts'
+import { tokenFor } from '../support/tokens.ts'
 import { streamed } from './settled.ts'
 
 const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1'] }
@@ -188,5 +189,18 @@ describe('what is no HTTP request', () => {
     expect(text.toLowerCase()).toContain('x-request-id: ')
     expect(text.toLowerCase()).toContain('content-type: application/problem+json')
     expect(problemOf(text)).toBe(name)
+  })
+
+  it('a body that comes too slowly', async () => {
+    const lines = [
+      'POST /bookings HTTP/1.1',
+      'Host: a',
+      `Authorization: Bearer ${await tokenFor('alice')}`,
+      'Idempotency-Key: k',
+      'Content-Type: application/json',
+      'Content-Length: 100',
+    ]
+    const text = await rawAnswer(server.url, `${lines.join('\r\n')}\r\n\r\n{"performanceId":`)
+    expect([text.slice(0, 12), problemOf(text)]).toEqual(['HTTP/1.1 408', 'request-timeout'])
   })
 })
