@@ -7,6 +7,7 @@ import type { RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
+import { Replies } from './reply-to-waiters.ts'
 import { reportTraces } from './report-traces.ts'
 
 export interface SettleContext {
@@ -57,24 +58,33 @@ export async function settleBatch(
     ({ entry }) => !refused.has(entry.partition),
   )
   const strays = new Set(batch.strays.map(({ entry }) => entry))
+  const replies = new Replies()
   const removed = await settleAll(
     showings.filter(({ entry }) => !strays.has(entry)),
+    replies,
     context,
   )
+  await replies.send(context.redis, context.shard, context.keys, context.log)
   if (strays.size === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
   const rerouted = await settleAll(
     showings.filter(({ entry }) => strays.has(entry)),
+    // They only go away: nothing of theirs is shown.
+    replies,
     context,
   )
   return removed + rerouted
 }
 
-async function settleAll(showings: readonly Showing[], context: SettleContext): Promise<number> {
+async function settleAll(
+  showings: readonly Showing[],
+  replies: Replies,
+  context: SettleContext,
+): Promise<number> {
   let removed = 0
   for (let from = 0; from < showings.length; from += ENTRIES_PER_SCRIPT) {
-    removed += await settle(showings.slice(from, from + ENTRIES_PER_SCRIPT), context)
+    removed += await settle(showings.slice(from, from + ENTRIES_PER_SCRIPT), replies, context)
   }
   return removed
 }
@@ -222,7 +232,11 @@ async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void
   }
 }
 
-async function settle(showings: readonly Showing[], context: SettleContext): Promise<number> {
+async function settle(
+  showings: readonly Showing[],
+  replies: Replies,
+  context: SettleContext,
+): Promise<number> {
   const { keys, shard } = context
   const scriptKeys: string[] = []
   const args: (string | number)[] = [showings.length]
@@ -259,5 +273,10 @@ async function settle(showings: readonly Showing[], context: SettleContext): Pro
     )
   }
   args.push(context.outcomeTtlMs, context.recordTtlMs)
-  return context.scripts.settle(scriptKeys, args)
+  const [removed, ...awaited] = await context.scripts.settle(scriptKeys, args)
+  for (let i = 0; i + 1 < awaited.length; i += 2) {
+    const json = showings[Number(awaited[i])]?.json
+    if (json !== undefined && json !== '') replies.add(String(awaited[i + 1]), json)
+  }
+  return removed
 }

@@ -14,6 +14,14 @@ export const bookingRequestSchema = z.strictObject({
 
 export type BookingRequest = z.infer<typeof bookingRequestSchema>
 
+/** What goes along with a booking. */
+interface BookingExtras {
+  /** The client's trace. */
+  readonly traceparent: string | undefined
+  /** Where the outcome is to be sent. */
+  readonly replyTo: string | undefined
+}
+
 /** Longest body that says a valid booking, with room for generous white space, in bytes. */
 export const MAX_BOOKING_BYTES = 64 * 1_024
 
@@ -23,7 +31,7 @@ export function acceptBooking(
   customerId: string,
   requestId: string,
   wish: BookingRequest,
-  traceparent: string | undefined,
+  { traceparent, replyTo }: BookingExtras,
 ): Promise<Run> {
   const { performanceId, sectionId, seatIds } = wish
   const { backlogCap, rateLimit, rateWindowMs } = ports.limits
@@ -63,6 +71,7 @@ export function acceptBooking(
         rateWindowMs,
         topology.version,
         traceparent ?? '',
+        replyTo ?? '',
       ],
     )
   })

@@ -11,6 +11,7 @@ import { seatRoutes } from './seats.ts'
 /** The application: all routes, on whatever platform hands in the ports. */
 export function createApp(ports: Ports): Hono {
   const app = new Hono()
+  ports.metrics.gauge('frontrow_waiters', 'Clients that wait for an outcome', () => ports.waiters.size)
   const routes: Route[] = [
     ...bookingRoutes(ports),
     ...performanceRoutes(ports),

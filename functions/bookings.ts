@@ -1,10 +1,11 @@
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { requestIdSchema } from '../shared/ids.ts'
-import { statusSchema } from '../shared/outcomes.ts'
+import { statusSchema, type Booking } from '../shared/outcomes.ts'
 import { deriveRequestId } from '../shared/request-id.ts'
 import { acceptBooking, bookingRequestSchema, MAX_BOOKING_BYTES } from './accept-booking.ts'
 import { Answer } from './answer.ts'
+import { askForOutcome, awaitOutcome, grantWait, type GrantedWait } from './await-outcome.ts'
 import { bookingAnswer, bookingView, locationOf, underWayAnswer } from './booking-view.ts'
 import { cancelBooking } from './cancel-booking.ts'
 import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
@@ -72,11 +73,17 @@ async function postBooking(ports: Ports, c: Context, exchange: Exchange): Promis
   const { customerId } = caller
   const requestId = deriveRequestId(customerId, wish.value.performanceId, key.key)
   exchange.requestId = requestId
-  const run = await acceptBooking(ports, customerId, requestId, wish.value, exchange.traceparent)
-  const answer =
-    notAcceptedAnswer(ports, 'book', requestId, run) ??
-    (await acceptedAnswer(ports, requestId, customerId, run))
-  return ports.limits.rateLimit === 0 ? answer : answer.with(rateLimitHeaders(ports.limits, run))
+  const wait = grantWait(ports, c, requestId)
+  try {
+    const extras = { traceparent: exchange.traceparent, replyTo: wait?.address }
+    const run = await acceptBooking(ports, customerId, requestId, wish.value, extras)
+    const answer =
+      notAcceptedAnswer(ports, 'book', requestId, run) ??
+      (await acceptedAnswer(ports, requestId, customerId, run, wait))
+    return ports.limits.rateLimit === 0 ? answer : answer.with(rateLimitHeaders(ports.limits, run))
+  } finally {
+    wait?.leave()
+  }
 }
 
 /** `202` for a request that is new or still pending, `200` with the outcome of one that is decided. */
@@ -85,10 +92,25 @@ async function acceptedAnswer(
   requestId: string,
   customerId: string,
   run: Run,
+  wait: GrantedWait | undefined,
+): Promise<Answer> {
+  const answer = await outcomeAnswer(ports, requestId, customerId, run, wait)
+  return wait === undefined ? answer : answer.with(wait.headers)
+}
+
+async function outcomeAnswer(
+  ports: Ports,
+  requestId: string,
+  customerId: string,
+  run: Run,
+  wait: GrantedWait | undefined,
 ): Promise<Answer> {
   const [code, word = '', outcome = ''] = run.kind === 'answer' ? run.answer : []
   const status = code === 'known' ? statusSchema.parse(word) : 'PENDING'
-  if (status === 'PENDING') return underWayAnswer(requestId, status)
+  if (status === 'PENDING') {
+    const decided = wait && (await awaitOutcome(ports, wait, requestId, customerId))
+    return decided === undefined ? underWayAnswer(requestId, status) : decidedAnswer(decided)
+  }
   const shown = parseOutcome(String(outcome))
   if (shown !== undefined) return decidedAnswer(shown)
   const found = await findBooking(ports, requestId, customerId)
@@ -107,7 +129,25 @@ async function getBooking(ports: Ports, c: Context, exchange: Exchange): Promise
   const requestId = noteRequestId(c, exchange)
   const found = await findBooking(ports, requestId, caller.customerId)
   if (found.kind === 'unknown') return cannotTell()
-  return found.kind === 'found' ? bookingAnswer(found.booking) : notFound()
+  if (found.kind === 'absent') return notFound()
+  const wait = grantWait(ports, c, requestId)
+  if (wait === undefined) return bookingAnswer(found.booking)
+  try {
+    const booking = await decidedOrWaitedFor(ports, wait, found.booking)
+    return bookingAnswer(booking).with(wait.headers)
+  } finally {
+    wait.leave()
+  }
+}
+
+async function decidedOrWaitedFor(ports: Ports, wait: GrantedWait, booking: Booking): Promise<Booking> {
+  if (booking.status !== 'PENDING') return booking
+  const { requestId, customerId } = booking
+  return (
+    (await askForOutcome(ports, wait, requestId)) ??
+    (await awaitOutcome(ports, wait, requestId, customerId)) ??
+    booking
+  )
 }
 
 async function deleteBooking(

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What a booking or cancel was answered, as the accept scripts and the connection to Redis tell it. */
 export type AcceptAnswer =
@@ -7,6 +7,8 @@ export type AcceptAnswer =
 export interface Metrics {
   countAccept(command: 'book' | 'cancel', answer: AcceptAnswer): void
   observeExchange(method: string, route: string, status: number, ms: number): void
+  /** How many hold a connection open, read whenever the text is. */
+  gauge(name: 'frontrow_waiters' | 'frontrow_event_streams', help: string, count: () => number): void
   /** The text that Prometheus scrapes. */
   text(): Promise<string>
   readonly contentType: string
@@ -40,6 +42,16 @@ export function createMetrics(): Metrics {
       let child = children.get(name)
       if (child === undefined) children.set(name, (child = exchanges.labels(method, route, String(status))))
       child.observe(ms / 1_000)
+    },
+    gauge(name, help, count) {
+      const gauge: Gauge = new Gauge({
+        name,
+        help,
+        registers: [registry],
+        collect: () => {
+          gauge.set(count())
+        },
+      })
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -8,6 +8,7 @@ import type { Metrics } from './metrics.ts'
 import type { MysqlGate } from './mysql-gate.ts'
 import type { PageAssetSource } from './openapi/page-assets.ts'
 import type { TopologyKeeper } from './topology-keeper.ts'
+import type { Waiters } from './waiters.ts'
 
 interface Clock {
   /** Milliseconds since 1970 UTC. */
@@ -26,6 +27,8 @@ export interface Ports {
   /** Our scripts, on that client. */
   readonly scripts: Scripts
   readonly topology: TopologyKeeper
+  /** Clients that wait for an outcome. Where nobody can listen, it is looked for. */
+  readonly waiters: Waiters
   readonly identify: Identify
   readonly clock: Clock
   readonly log: Log

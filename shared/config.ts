@@ -54,6 +54,7 @@ const functionSettings = {
   RATE_LIMIT: whole(0, 1_000_000).default(60),
   RATE_WINDOW_MS: whole(100, 3_600_000).default(10_000),
   CORS_ORIGINS: originsSchema.optional(),
+  MAX_WAITERS: whole(0, 1_000_000).default(10_000),
   REQUEST_TIMEOUT_MS: whole(500, 600_000).default(10_000),
 }
 
@@ -100,6 +101,8 @@ export interface FunctionConfig extends CommonConfig {
   readonly rateWindowMs: number
   /** Whose scripts may use the API from a browser; undefined: nobody's. */
   readonly corsOrigins: '*' | ReadonlySet<string> | undefined
+  /** Clients that may wait for an outcome at the same time; more are answered at once. */
+  readonly maxWaiters: number
   /** How long a client may take to send a whole request. */
   readonly requestTimeoutMs: number
 }
@@ -205,6 +208,7 @@ export function functionConfig(environment: Environment): FunctionConfig {
     rateLimit: settings.RATE_LIMIT,
     rateWindowMs: settings.RATE_WINDOW_MS,
     corsOrigins: settings.CORS_ORIGINS,
+    maxWaiters: settings.MAX_WAITERS,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
   }
 }

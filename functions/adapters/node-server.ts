@@ -17,8 +17,10 @@ import { createMysqlGate } from '../mysql-gate.ts'
 import type { Ports } from '../ports.ts'
 import { problem } from '../problem.ts'
 import { TopologyKeeper } from '../topology-keeper.ts'
+import { Waiters } from '../waiters.ts'
 import { nodeDocsAsset } from './node-docs.ts'
 import { answerUnreadable, serverOptions } from './node-http.ts'
+import { RedisReplies } from './redis-replies.ts'
 
 /** Connections to MySQL: it serves reads only, and never an accept. */
 const MYSQL_CONNECTIONS = 10
@@ -56,12 +58,21 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
   const knex = connectMysql(config.mysql, 'read', MYSQL_CONNECTIONS)
   const mysql = createMysqlGate(knex, log)
   const topology = new TopologyKeeper({ config, mysql, redis, nowMs: clock.nowMs, log, onDiffers })
+  const replies = new RedisReplies(
+    connectRedis(config.redis, 'subscribe', (error) => {
+      log.debug(errorFields(error), 'redis subscriber')
+    }),
+    topology,
+    log,
+  )
+  const waiters = new Waiters(replies, config.maxWaiters)
   const ports: Ports = {
     mysql,
     redis,
     gatherWrites: writesGatherer(redis),
     scripts: defineScripts(redis),
     topology,
+    waiters,
     identify: createIdentify(config.auth, clock.nowMs),
     clock,
     log,
@@ -74,11 +85,12 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
   }
   const closeClients = async (): Promise<void> => {
     clearInterval(retry)
+    replies.close()
     redis.disconnect()
     await knex.destroy()
   }
   const loadTopology = (): void => {
-    if (topology.current === undefined) void topology.load()
+    if (topology.current === undefined) void topology.load().then(() => replies.keepUp())
   }
   const retry = setInterval(loadTopology, TOPOLOGY_RETRY_MS)
   const listener = getRequestListener(createApp(ports).fetch, { errorHandler: unreadable(ports) })
@@ -102,6 +114,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
       }
       stopping = true
       log.info('stopping')
+      waiters.close()
       await drain(server)
       await closeClients()
       log.info('stopped')

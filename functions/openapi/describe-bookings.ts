@@ -55,11 +55,14 @@ export const createBooking: Operation = {
   description:
     'All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key.',
   identity: 'customer',
-  headers: ['Idempotency-Key', 'traceparent'],
+  headers: ['Idempotency-Key', 'Prefer', 'traceparent'],
   body: { schema: bookingRequestSchema.meta({ id: 'BookingRequest' }), example: wishExample },
   answers: {
-    200: { ...booking, headers: ['Location', 'RateLimit-Policy', 'RateLimit'] },
-    202: { ...underWay, headers: ['Location', 'Retry-After', 'RateLimit-Policy', 'RateLimit'] },
+    200: { ...booking, headers: ['Location', 'Preference-Applied', 'RateLimit-Policy', 'RateLimit'] },
+    202: {
+      ...underWay,
+      headers: ['Location', 'Retry-After', 'Preference-Applied', 'RateLimit-Policy', 'RateLimit'],
+    },
   },
   problems: [
     'malformed-json',
@@ -95,8 +98,9 @@ export const getBooking: Operation = {
   tag: 'bookings',
   summary: 'What became of a request',
   identity: 'customer',
+  headers: ['Prefer'],
   params,
-  answers: { 200: { ...booking, headers: ['Content-Location', 'Retry-After'] } },
+  answers: { 200: { ...booking, headers: ['Content-Location', 'Retry-After', 'Preference-Applied'] } },
   problems: [...reads],
 }
 

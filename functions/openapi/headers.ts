@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_WAIT_SECONDS } from '../prefer.ts'
 
 /** Headers that requests may carry, as schemas for the document; what each must be is checked where it is read. */
 export const requestHeaders = {
@@ -10,6 +11,13 @@ export const requestHeaders = {
       description:
         'A key of your own making, one for each wish: 1 to 255 visible ASCII characters, in quotes or without (draft-ietf-httpapi-idempotency-key-header).',
       examples: ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    }),
+  Prefer: z
+    .string()
+    .optional()
+    .meta({
+      description: `\`wait=N\`: hold the answer back for up to N seconds (${MAX_WAIT_SECONDS} are granted at most) until the outcome is known (RFC 7240).`,
+      examples: ['wait=10'],
     }),
   'If-None-Match': z
     .string()
@@ -62,6 +70,7 @@ export const responseHeaders = {
   },
   'Retry-After': { description: 'Seconds after which to ask again.', example: '1' },
   ETag: { description: 'Names this very representation.', example: '"6f2d1c"' },
+  'Preference-Applied': { description: 'The wait that was granted.', example: 'wait=10' },
   'RateLimit-Policy': {
     description:
       'Requests `q` of one customer in `w` seconds, counted for each shard (draft-ietf-httpapi-ratelimit-headers). Missing where there is no limit.',

@@ -10,9 +10,10 @@ import type { RedisConfig } from '../config.ts'
  *   where that is safe. A silent connection is given up, so that callers hear `not ready` instead of waiting.
  * - `work`: the consumer's own commands. Resends a command whose reply was lost: the scripts may run twice.
  * - `lock`: redlock's, which waits for ever for a Redis that hangs: gives up soon, and never asks twice.
+ * - `subscribe`: hears of outcomes. Whoever has it subscribes anew on every `ready`; what was sent meanwhile is lost.
  * - `read`: blocking reads. Neither resends nor queues: a resent XREAD with an old cursor waits for ever.
  */
-export type RedisRole = 'accept' | 'work' | 'lock' | 'read'
+export type RedisRole = 'accept' | 'work' | 'lock' | 'subscribe' | 'read'
 
 /** Longest time a blocking XREAD waits, in milliseconds. */
 export const READ_BLOCK_MS = 500
@@ -21,7 +22,11 @@ const roleOptions: Record<
   RedisRole,
   Pick<
     RedisOptions,
-    'commandTimeout' | 'maxRetriesPerRequest' | 'autoResendUnfulfilledCommands' | 'socketTimeout'
+    | 'commandTimeout'
+    | 'maxRetriesPerRequest'
+    | 'autoResendUnfulfilledCommands'
+    | 'autoResubscribe'
+    | 'socketTimeout'
   >
 > = {
   accept: {
@@ -34,6 +39,14 @@ const roleOptions: Record<
   lock: {
     commandTimeout: 500,
     socketTimeout: 3_000,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  },
+  // Asked to answer now and then: a silent connection is given up, and another one subscribes.
+  subscribe: {
+    commandTimeout: 5_000,
+    socketTimeout: 5_000,
+    autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   },

@@ -16,6 +16,8 @@ export interface RedisKeys {
   outcome(requestId: string): string
   /** String with an expiry: requests of one customer in the present window. */
   rate(shard: number, customerId: string): string
+  /** Sharded channel: outcomes for those who wait on one function instance. */
+  replies(shard: number, address: string): string
 }
 
 /** The keys of the consumers among themselves; of no shard, and with one hash tag too. */
@@ -67,5 +69,6 @@ export function redisKeys(prefix: string, topology: Topology): RedisKeys {
     record: (commandId) => `${rootOfRequest(commandId)}r:${commandId}`,
     outcome: (requestId) => `${rootOfRequest(requestId)}o:${requestId}`,
     rate: (shard, customerId) => `${root(shard)}c:${customerId}`,
+    replies: (shard, address) => `${root(shard)}w:${address}`,
   }
 }

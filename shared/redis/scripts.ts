@@ -3,6 +3,7 @@ import acceptBooking from './scripts/accept-booking.lua'
 import acceptCancel from './scripts/accept-cancel.lua'
 import broadcastMap from './scripts/broadcast-map.lua'
 import heartbeat from './scripts/heartbeat.lua'
+import awaitOutcome from './scripts/await-outcome.lua'
 import settle from './scripts/settle.lua'
 
 type Arguments = readonly (string | number)[]
@@ -11,9 +12,10 @@ type Arguments = readonly (string | number)[]
 export interface Scripts {
   acceptBooking(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
   acceptCancel(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
-  settle(keys: Arguments, args: Arguments): Promise<number>
   heartbeat(keys: Arguments, args: Arguments): Promise<readonly string[]>
   broadcastMap(keys: Arguments, args: Arguments): Promise<string>
+  awaitOutcome(keys: Arguments, args: Arguments): Promise<readonly [status: string, outcome: string]>
+  settle(keys: Arguments, args: Arguments): Promise<readonly [removed: number, ...(number | string)[]]>
 }
 
 type Defined = Record<string, (...args: Arguments) => Promise<unknown>>
@@ -23,6 +25,7 @@ export function defineScripts(redis: Redis): Scripts {
   const sources = {
     frontrowAcceptBooking: acceptBooking,
     frontrowAcceptCancel: acceptCancel,
+    frontrowAwaitOutcome: awaitOutcome,
     frontrowSettle: settle,
     frontrowHeartbeat: heartbeat,
     frontrowBroadcastMap: broadcastMap,
@@ -35,6 +38,7 @@ export function defineScripts(redis: Redis): Scripts {
   return {
     acceptBooking: run('frontrowAcceptBooking') as Scripts['acceptBooking'],
     acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
+    awaitOutcome: run('frontrowAwaitOutcome') as Scripts['awaitOutcome'],
     settle: run('frontrowSettle') as Scripts['settle'],
     heartbeat: run('frontrowHeartbeat') as Scripts['heartbeat'],
     broadcastMap: run('frontrowBroadcastMap') as Scripts['broadcastMap'],

@@ -8,6 +8,7 @@
 --       8 outcome JSON up to the value of its last field, requestedAtUs (the script adds number and brace)
 --       9 backlog cap, entries       10 rate limit, requests per window (0: none)
 --      11 rate window, ms            12 topology version    13 traceparent, or '' for none
+--      14 reply address to send the outcome to, or '' if nobody waits
 --
 -- Answers {code, ...}:
 --   accepted, 0, 0, left, ms                    a new request
@@ -27,6 +28,9 @@ local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'status')
 if known[1] then
   if known[1] ~= ARGV[2] then
     return { 'mismatch' }
+  end
+  if known[2] == 'PENDING' and ARGV[14] ~= '' then
+    redis.call('HSET', KEYS[3], 'waiting', ARGV[14])
   end
   local answer = { 'known', known[2], redis.call('GET', KEYS[4]) or '' }
   if limit > 0 then
@@ -68,6 +72,9 @@ if ARGV[13] ~= '' then
 end
 redis.call('XADD', KEYS[5], '*', unpack(entry))
 redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[5], 'status', 'PENDING')
+if ARGV[14] ~= '' then
+  redis.call('HSET', KEYS[3], 'waiting', ARGV[14])
+end
 redis.call('SET', KEYS[4], ARGV[8] .. at .. '}')
 if limit == 0 then
   return { 'accepted', 0, 0 }

@@ -11,11 +11,13 @@
 --         fingerprint ('': a command that has none; it makes no record where there is none) | customer | section
 --       then 2 at the end: lifetime of outcomes, ms | lifetime of records, ms
 --
--- Answers the number of entries that it took away.
+-- Answers {entries that it took away, then for each request that somebody waits for: number of its entry in the
+-- arguments, counted from 0 | reply address}.
 local count = tonumber(ARGV[1])
 local outcomeMs = ARGV[#ARGV - 1]
 local recordMs = ARGV[#ARGV]
 local removed = 0
+local answer = {}
 
 for i = 0, count - 1 do
   local stream, commandRecord, outcome, record =
@@ -25,7 +27,8 @@ for i = 0, count - 1 do
   local json, status = ARGV[base + 4], ARGV[base + 5]
 
   if place ~= '' then
-    local shown = redis.call('HGET', record, 'place')
+    local before = redis.call('HMGET', record, 'place', 'waiting')
+    local shown = before[1]
     local fresh = ARGV[base + 6] ~= '' or redis.call('EXISTS', record) == 1
     if status ~= '' and (not shown or tonumber(shown) <= tonumber(place)) then
       if fresh then
@@ -35,6 +38,11 @@ for i = 0, count - 1 do
           redis.call('HSET', record, 'fingerprint', ARGV[base + 6])
         end
         redis.call('PEXPIRE', record, recordMs)
+      end
+      if before[2] then
+        redis.call('HDEL', record, 'waiting')
+        answer[#answer + 1] = i
+        answer[#answer + 1] = before[2]
       end
       -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
       if json == '' then
@@ -66,4 +74,5 @@ for i = 0, count - 1 do
     end
   end
 end
-return removed
+table.insert(answer, 1, removed)
+return answer

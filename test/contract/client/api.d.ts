@@ -432,6 +432,11 @@ export interface components {
          */
         ETag: string;
         /**
+         * @description The wait that was granted.
+         * @example wait=10
+         */
+        "Preference-Applied": string;
+        /**
          * @description Requests `q` of one customer in `w` seconds, counted for each shard (draft-ietf-httpapi-ratelimit-headers). Missing where there is no limit.
          * @example "customer";q=60;w=10
          */
@@ -637,6 +642,8 @@ export interface operations {
             header: {
                 /** @description A key of your own making, one for each wish: 1 to 255 visible ASCII characters, in quotes or without (draft-ietf-httpapi-idempotency-key-header). */
                 "Idempotency-Key": string;
+                /** @description `wait=N`: hold the answer back for up to N seconds (20 are granted at most) until the outcome is known (RFC 7240). */
+                Prefer?: string;
                 /** @description W3C Trace Context; goes along with the command. */
                 traceparent?: string;
                 /** @description Your own id for this exchange: up to 64 letters, digits, `_`, `.`, `:` and `-`; another is replaced. */
@@ -670,6 +677,7 @@ export interface operations {
                     "Referrer-Policy": components["headers"]["Referrer-Policy"];
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
@@ -702,6 +710,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     Location: components["headers"]["Location"];
                     "Retry-After": components["headers"]["Retry-After"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
@@ -917,6 +926,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=N`: hold the answer back for up to N seconds (20 are granted at most) until the outcome is known (RFC 7240). */
+                Prefer?: string;
                 /** @description Your own id for this exchange: up to 64 letters, digits, `_`, `.`, `:` and `-`; another is replaced. */
                 "X-Request-Id"?: string;
             };
@@ -938,6 +949,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["Cache-Control"];
                     "Content-Location": components["headers"]["Content-Location"];
                     "Retry-After": components["headers"]["Retry-After"];
+                    "Preference-Applied": components["headers"]["Preference-Applied"];
                     [name: string]: unknown;
                 };
                 content: {
