@@ -7,6 +7,7 @@ import type { RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
+import { publishSeatChanges } from './publish-seat-changes.ts'
 import { Replies } from './reply-to-waiters.ts'
 import { reportTraces } from './report-traces.ts'
 
@@ -52,6 +53,7 @@ export async function settleBatch(
   context: SettleContext,
 ): Promise<number> {
   reportTraces(batch, refused, context.nowMs, context.log)
+  const published = publishSeatChanges(batch, refused, context)
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
   const showings = showingsOf(batch, identities, context.nowMs).filter(
@@ -65,6 +67,7 @@ export async function settleBatch(
     context,
   )
   await replies.send(context.redis, context.shard, context.keys, context.log)
+  await published
   if (strays.size === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)

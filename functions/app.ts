@@ -6,16 +6,19 @@ import { operationRoutes } from './operations.ts'
 import { performanceRoutes } from './performances.ts'
 import type { Ports } from './ports.ts'
 import { problem } from './problem.ts'
+import { seatChangeRoutes } from './seat-changes.ts'
 import { seatRoutes } from './seats.ts'
 
 /** The application: all routes, on whatever platform hands in the ports. */
 export function createApp(ports: Ports): Hono {
   const app = new Hono()
   ports.metrics.gauge('frontrow_waiters', 'Clients that wait for an outcome', () => ports.waiters.size)
+  ports.metrics.gauge('frontrow_event_streams', 'Clients that watch seats', () => ports.seatFeed?.size ?? 0)
   const routes: Route[] = [
     ...bookingRoutes(ports),
     ...performanceRoutes(ports),
     ...seatRoutes(ports),
+    ...seatChangeRoutes(ports),
     ...operationRoutes(ports),
   ]
   routes.push(...documentationRoutes(ports, routes.slice()))

@@ -7,6 +7,7 @@ import type { Identify } from './identity.ts'
 import type { Metrics } from './metrics.ts'
 import type { MysqlGate } from './mysql-gate.ts'
 import type { PageAssetSource } from './openapi/page-assets.ts'
+import type { SeatFeed } from './seat-feed.ts'
 import type { TopologyKeeper } from './topology-keeper.ts'
 import type { Waiters } from './waiters.ts'
 
@@ -29,6 +30,8 @@ export interface Ports {
   readonly topology: TopologyKeeper
   /** Clients that wait for an outcome. Where nobody can listen, it is looked for. */
   readonly waiters: Waiters
+  /** Streams of seat changes; undefined where the platform has no process that lives long enough. */
+  readonly seatFeed: SeatFeed | undefined
   readonly identify: Identify
   readonly clock: Clock
   readonly log: Log

@@ -19,9 +19,11 @@ export const problems = {
   'idempotency-key-reused': { status: 422, title: 'Idempotency-Key was used for another request' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   'headers-too-large': { status: 431, title: 'The headers are too large' },
+  'not-offered': { status: 501, title: 'This platform does not offer it' },
   internal: { status: 500, title: 'Something went wrong' },
   overloaded: { status: 503, title: 'No room for more requests at the moment' },
   unavailable: { status: 503, title: 'Temporarily unavailable' },
+  'streams-exhausted': { status: 503, title: 'No room for more event streams at the moment' },
   'answer-unknown': { status: 504, title: 'It is not known whether the request was accepted' },
 } as const
 

@@ -32,5 +32,12 @@ async function getSeats(ports: Ports, c: RequestContext): Promise<Answer | Respo
     c.res = c.json(seats, 200, { 'cache-control': 'no-cache' })
     return Promise.resolve()
   })
-  return c.res
+  const { res } = c
+  // What the middleware does not know: any representation will do (RFC 9110, section 13.1.2).
+  const isAny = c.req.header('if-none-match')?.trim() === '*'
+  return isAny ? new Response(null, { status: 304, headers: unchangedHeaders(res) }) : res
+}
+
+function unchangedHeaders({ headers }: Response): Record<string, string> {
+  return { etag: headers.get('etag') ?? '', 'cache-control': headers.get('cache-control') ?? '' }
 }

@@ -55,6 +55,7 @@ const functionSettings = {
   RATE_WINDOW_MS: whole(100, 3_600_000).default(10_000),
   CORS_ORIGINS: originsSchema.optional(),
   MAX_WAITERS: whole(0, 1_000_000).default(10_000),
+  MAX_EVENT_STREAMS: whole(0, 1_000_000).default(5_000),
   REQUEST_TIMEOUT_MS: whole(500, 600_000).default(10_000),
 }
 
@@ -103,6 +104,8 @@ export interface FunctionConfig extends CommonConfig {
   readonly corsOrigins: '*' | ReadonlySet<string> | undefined
   /** Clients that may wait for an outcome at the same time; more are answered at once. */
   readonly maxWaiters: number
+  /** Clients that may watch seats at the same time. */
+  readonly maxEventStreams: number
   /** How long a client may take to send a whole request. */
   readonly requestTimeoutMs: number
 }
@@ -209,6 +212,7 @@ export function functionConfig(environment: Environment): FunctionConfig {
     rateWindowMs: settings.RATE_WINDOW_MS,
     corsOrigins: settings.CORS_ORIGINS,
     maxWaiters: settings.MAX_WAITERS,
+    maxEventStreams: settings.MAX_EVENT_STREAMS,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
   }
 }

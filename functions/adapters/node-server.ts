@@ -16,6 +16,7 @@ import { createMetrics } from '../metrics.ts'
 import { createMysqlGate } from '../mysql-gate.ts'
 import type { Ports } from '../ports.ts'
 import { problem } from '../problem.ts'
+import { SeatFeed } from '../seat-feed.ts'
 import { TopologyKeeper } from '../topology-keeper.ts'
 import { Waiters } from '../waiters.ts'
 import { nodeDocsAsset } from './node-docs.ts'
@@ -66,6 +67,16 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
     log,
   )
   const waiters = new Waiters(replies, config.maxWaiters)
+  const seatFeed = new SeatFeed({
+    connectReader: () =>
+      connectRedis(config.redis, 'read', (error) => {
+        log.debug(errorFields(error), 'redis reader')
+      }),
+    redis,
+    topology,
+    log,
+    limit: config.maxEventStreams,
+  })
   const ports: Ports = {
     mysql,
     redis,
@@ -73,6 +84,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
     scripts: defineScripts(redis),
     topology,
     waiters,
+    seatFeed,
     identify: createIdentify(config.auth, clock.nowMs),
     clock,
     log,
@@ -86,6 +98,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
   const closeClients = async (): Promise<void> => {
     clearInterval(retry)
     replies.close()
+    seatFeed.close()
     redis.disconnect()
     await knex.destroy()
   }
@@ -115,6 +128,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
       stopping = true
       log.info('stopping')
       waiters.close()
+      seatFeed.close()
       await drain(server)
       await closeClients()
       log.info('stopped')

@@ -159,3 +159,28 @@ export const getSeats: Operation = {
   },
   problems: ['not-found', 'unavailable'],
 }
+
+export const watchSeats: Operation = {
+  id: 'watchSeats',
+  tag: 'catalogue',
+  summary: 'What becomes of the seats, as it happens',
+  description: `Server-sent events, of the types:
+
+- \`reset\`: load the seats of the sections you show, then apply what follows. It comes first, and whenever something was missed.
+- \`taken\` and \`freed\`, with \`{"sectionId": "A", "seatIds": ["1-17"]}\`.
+
+Whoever comes back with \`Last-Event-ID\` is told what it missed, or \`reset\`. A client that does not keep up is let go.`,
+  identity: 'none',
+  headers: ['Last-Event-ID'],
+  params,
+  answers: {
+    200: {
+      description: 'A stream that does not end by itself.',
+      headers: ['X-Accel-Buffering'],
+      contentType: 'text/event-stream',
+      example:
+        'event: reset\ndata: {}\nid: 1795910400000-0\n\nevent: taken\ndata: {"sectionId":"A","seatIds":["1-17"]}\nid: 1795910400031-0\n\n',
+    },
+  },
+  problems: ['not-found', 'not-offered', 'streams-exhausted', 'unavailable'],
+}

@@ -43,6 +43,7 @@ const headers: Partial<Record<ProblemName, readonly ResponseHeader[]>> = {
   'request-timeout': ['Connection'],
   'rate-limited': ['Retry-After'],
   overloaded: ['Retry-After'],
+  'streams-exhausted': ['Retry-After'],
   unavailable: ['Retry-After'],
   'answer-unknown': ['Location', 'Retry-After'],
 }

@@ -23,6 +23,10 @@ export const requestHeaders = {
     .string()
     .optional()
     .meta({ description: 'The `ETag` of what you have.', examples: ['"6f2d1c"'] }),
+  'Last-Event-ID': z
+    .string()
+    .optional()
+    .meta({ description: '`id` of the last event that came before.', examples: ['1795910400000-0'] }),
   'X-Request-Id': z
     .string()
     .optional()
@@ -84,6 +88,7 @@ export const responseHeaders = {
     description: 'How to identify (RFC 6750).',
     example: 'Bearer realm="frontrow", error="invalid_token"',
   },
+  'X-Accel-Buffering': { description: 'Not to be held back on its way.', example: 'no' },
   Connection: { description: 'The connection ends with this answer.', example: 'close' },
 } as const satisfies Record<string, DescribedHeader>
 

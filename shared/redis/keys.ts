@@ -16,6 +16,10 @@ export interface RedisKeys {
   outcome(requestId: string): string
   /** String with an expiry: requests of one customer in the present window. */
   rate(shard: number, customerId: string): string
+  /** Stream, bounded: what batches changed of the shard's seats. */
+  seatChanges(shard: number): string
+  /** Hash: up to which place in the order that stream tells, by partition. */
+  seatChangesTold(shard: number): string
   /** Sharded channel: outcomes for those who wait on one function instance. */
   replies(shard: number, address: string): string
 }
@@ -69,6 +73,8 @@ export function redisKeys(prefix: string, topology: Topology): RedisKeys {
     record: (commandId) => `${rootOfRequest(commandId)}r:${commandId}`,
     outcome: (requestId) => `${rootOfRequest(requestId)}o:${requestId}`,
     rate: (shard, customerId) => `${root(shard)}c:${customerId}`,
+    seatChanges: (shard) => `${root(shard)}seats`,
+    seatChangesTold: (shard) => `${root(shard)}told`,
     replies: (shard, address) => `${root(shard)}w:${address}`,
   }
 }

@@ -4,6 +4,7 @@ import acceptCancel from './scripts/accept-cancel.lua'
 import broadcastMap from './scripts/broadcast-map.lua'
 import heartbeat from './scripts/heartbeat.lua'
 import awaitOutcome from './scripts/await-outcome.lua'
+import publishSeats from './scripts/publish-seats.lua'
 import settle from './scripts/settle.lua'
 
 type Arguments = readonly (string | number)[]
@@ -15,6 +16,7 @@ export interface Scripts {
   heartbeat(keys: Arguments, args: Arguments): Promise<readonly string[]>
   broadcastMap(keys: Arguments, args: Arguments): Promise<string>
   awaitOutcome(keys: Arguments, args: Arguments): Promise<readonly [status: string, outcome: string]>
+  publishSeats(keys: Arguments, args: Arguments): Promise<number>
   settle(keys: Arguments, args: Arguments): Promise<readonly [removed: number, ...(number | string)[]]>
 }
 
@@ -26,6 +28,7 @@ export function defineScripts(redis: Redis): Scripts {
     frontrowAcceptBooking: acceptBooking,
     frontrowAcceptCancel: acceptCancel,
     frontrowAwaitOutcome: awaitOutcome,
+    frontrowPublishSeats: publishSeats,
     frontrowSettle: settle,
     frontrowHeartbeat: heartbeat,
     frontrowBroadcastMap: broadcastMap,
@@ -39,6 +42,7 @@ export function defineScripts(redis: Redis): Scripts {
     acceptBooking: run('frontrowAcceptBooking') as Scripts['acceptBooking'],
     acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
     awaitOutcome: run('frontrowAwaitOutcome') as Scripts['awaitOutcome'],
+    publishSeats: run('frontrowPublishSeats') as Scripts['publishSeats'],
     settle: run('frontrowSettle') as Scripts['settle'],
     heartbeat: run('frontrowHeartbeat') as Scripts['heartbeat'],
     broadcastMap: run('frontrowBroadcastMap') as Scripts['broadcastMap'],

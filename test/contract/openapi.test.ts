@@ -45,6 +45,7 @@ describe('/openapi.json', () => {
       'GET /openapi.json',
       'GET /performances',
       'GET /performances/{performanceId}',
+      'GET /performances/{performanceId}/seat-changes',
       'GET /performances/{performanceId}/sections/{sectionId}/seats',
       'GET /readyz',
       'POST /bookings',

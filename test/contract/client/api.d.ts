@@ -99,6 +99,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/performances/{performanceId}/seat-changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What becomes of the seats, as it happens
+         * @description Server-sent events, of the types:
+         *
+         *     - `reset`: load the seats of the sections you show, then apply what follows. It comes first, and whenever something was missed.
+         *     - `taken` and `freed`, with `{"sectionId": "A", "seatIds": ["1-17"]}`.
+         *
+         *     Whoever comes back with `Last-Event-ID` is told what it missed, or `reset`. A client that does not keep up is let go.
+         */
+        get: operations["watchSeats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -451,6 +476,11 @@ export interface components {
          * @example Bearer realm="frontrow", error="invalid_token"
          */
         "WWW-Authenticate": string;
+        /**
+         * @description Not to be held back on its way.
+         * @example no
+         */
+        "X-Accel-Buffering": string;
         /**
          * @description The connection ends with this answer.
          * @example close
@@ -2052,6 +2082,171 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         type?: "urn:frontrow:problem:unavailable";
+                    };
+                };
+            };
+        };
+    };
+    watchSeats: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `id` of the last event that came before. */
+                "Last-Event-ID"?: string;
+                /** @description Your own id for this exchange: up to 64 letters, digits, `_`, `.`, `:` and `-`; another is replaced. */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /** @description Id of the performance. */
+                performanceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A stream that does not end by itself. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "X-Accel-Buffering": components["headers"]["X-Accel-Buffering"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: reset
+                     *     data: {}
+                     *     id: 1795910400000-0
+                     *
+                     *     event: taken
+                     *     data: {"sectionId":"A","seatIds":["1-17"]}
+                     *     id: 1795910400031-0
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request cannot be understood (`bad-request`). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:bad-request";
+                    };
+                };
+            };
+            /** @description There is no such resource (`not-found`). */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:not-found";
+                    };
+                };
+            };
+            /** @description The request took too long to arrive (`request-timeout`). */
+            408: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Connection: components["headers"]["Connection"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:request-timeout";
+                    };
+                };
+            };
+            /** @description The headers are too large (`headers-too-large`). */
+            431: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Connection: components["headers"]["Connection"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:headers-too-large";
+                    };
+                };
+            };
+            /** @description Something went wrong (`internal`). */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:internal";
+                    };
+                };
+            };
+            /** @description This platform does not offer it (`not-offered`). */
+            501: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:not-offered";
+                    };
+                };
+            };
+            /** @description No room for more event streams at the moment (`streams-exhausted`). Temporarily unavailable (`unavailable`). */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:streams-exhausted" | "urn:frontrow:problem:unavailable";
                     };
                 };
             };
