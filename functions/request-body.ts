@@ -81,9 +81,10 @@ async function readBounded(request: Request, limitBytes: number): Promise<string
   }
 }
 
-/** The rest of such a body is not worth reading: the connection ends with the answer. */
+/**
+ * The rest of such a body is not kept. The connection is not closed with the answer: that would reset it under a client
+ * which is still sending, and the client would never read why. The server listens a little longer and hangs up then.
+ */
 function tooLarge(limitBytes: number): Answer {
-  return problem('body-too-large', `At most ${limitBytes} bytes are taken.`, {
-    headers: { connection: 'close' },
-  })
+  return problem('body-too-large', `At most ${limitBytes} bytes are taken.`)
 }

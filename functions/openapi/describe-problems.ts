@@ -38,7 +38,6 @@ const members: Partial<Record<ProblemName, Readonly<Record<string, unknown>>>> =
 const headers: Partial<Record<ProblemName, readonly ResponseHeader[]>> = {
   unauthenticated: ['WWW-Authenticate'],
   forbidden: ['WWW-Authenticate'],
-  'body-too-large': ['Connection'],
   'headers-too-large': ['Connection'],
   'request-timeout': ['Connection'],
   'rate-limited': ['Retry-After'],

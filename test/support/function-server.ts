@@ -98,7 +98,8 @@ export async function startFunctionServer(options: ServerOptions): Promise<Funct
   }
 }
 
-function asker(url: string): FunctionServer['ask'] {
+/** Asks a server by its URL. */
+export function asker(url: string): FunctionServer['ask'] {
   return async (path, { method = 'GET', as, scope, json, body, headers = {} } = {}) => {
     const token = as === undefined ? undefined : await tokenFor(as, scope === undefined ? {} : { scope })
     const sent = json === undefined ? body : JSON.stringify(json)

@@ -7,7 +7,11 @@ export function rawAnswer(url: string, ...chunks: readonly (string | Buffer)[]):
     const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
       for (const chunk of chunks) socket.write(chunk)
     })
-    socket.on('data', (chunk) => (text += chunk.toString()))
+    socket.on('data', (chunk) => {
+      // Longer than any answer takes to come whole; a connection that is kept alive would stay for seconds.
+      if (text === '') setTimeout(() => socket.destroy(), 500)
+      text += chunk.toString()
+    })
     socket.on('close', () => {
       resolve(text)
     })
