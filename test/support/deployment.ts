@@ -23,6 +23,8 @@ export interface StartOptions {
   readonly databaseUrl?: string
   readonly settings?: Readonly<Record<string, string>>
   readonly unready?: true
+  /** A module that is loaded before the bundle. */
+  readonly preload?: string
 }
 
 /** The sections of a sale of a test, and their seats. */
@@ -87,12 +89,13 @@ export class Deployment {
     return started
   }
 
-  /** Starts a consumer, which takes over every partition. `unready`: does not wait until it has them. */
+  /** Starts a consumer, and waits until it has its share of the partitions, unless `unready`. */
   async startConsumer(options: StartOptions = {}): Promise<BundleProcess> {
     const started = await BundleProcess.start({
       bundle: 'consumer',
       folder: this.folder,
       environment: { ...this.environment(options), ...options.settings },
+      preload: options.preload,
     })
     this.consumers.push(started)
     if (options.unready !== true) await started.ready()

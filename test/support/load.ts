@@ -9,8 +9,8 @@ export interface LoadOptions {
   readonly urls: () => readonly [string, ...string[]]
   readonly house: House
   readonly random: Random
-  /** Customers who ask at the same time. */
-  readonly customers?: number
+  /** Customers who ask at the same time, anywhere; or one for each section, who asks there and nowhere else. */
+  readonly customers?: number | 'one a section'
   /** Milliseconds that one of them waits between a wish and the next. */
   readonly pauseMs?: number
   /** Tries of one wish, all with the same key. */
@@ -33,7 +33,11 @@ export class Load {
 
   constructor(options: LoadOptions) {
     this.options = options
-    this.working = Array.from({ length: options.customers ?? 8 }, () => this.work())
+    const { house, random, customers = 8 } = options
+    this.working =
+      customers === 'one a section'
+        ? house.sectionIds.map((sectionId) => this.work(() => sectionId))
+        : Array.from({ length: customers }, () => this.work(() => random.pick(house.sectionIds)))
   }
 
   /** Lets everybody finish what they have begun. */
@@ -52,16 +56,16 @@ export class Load {
     return this.history.filter(({ attempts }) => attempts.some(({ status }) => status === 202)).length
   }
 
-  private async work(): Promise<void> {
+  private async work(section: () => string): Promise<void> {
     while (this.isOn) {
-      await this.wish()
+      await this.wish(section())
       await sleep(this.options.pauseMs ?? 10)
     }
   }
 
-  private async wish(): Promise<void> {
+  private async wish(sectionId: string): Promise<void> {
     const { random, house, tries = 4 } = this.options
-    const wished = wishOf(house, random, this.history.length)
+    const wished = wishOf(house, sectionId, random, this.history.length)
     this.history.push(wished)
     const token = await tokenFor(wished.customer)
     for (let attempt = 1; attempt <= tries; attempt++) {
@@ -128,7 +132,7 @@ export class Load {
   }
 }
 
-function wishOf(house: House, random: Random, number: number): Wished {
+function wishOf(house: House, sectionId: string, random: Random, number: number): Wished {
   const row = random.whole(1, house.rows + 1)
   const first = random.whole(1, house.seats + 1)
   const last = Math.min(house.seats, first + random.whole(0, 3))
@@ -136,7 +140,7 @@ function wishOf(house: House, random: Random, number: number): Wished {
     customer: `${house.performanceId}-customer-${number}`,
     key: `key-${random.whole(0, 1_000_000)}`,
     performanceId: house.performanceId,
-    sectionId: random.pick(house.sectionIds),
+    sectionId,
     seatIds: Array.from({ length: last - first + 1 }, (_, i) => `${row}-${first + i}`),
     attempts: [],
     requestId: undefined,

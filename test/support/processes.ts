@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { launch, type ChildProcess } from '../../deploy/local/child-process.ts'
 import { freePort } from '../../deploy/local/ports.ts'
@@ -10,6 +11,8 @@ export interface ProcessOptions {
   /** Its log goes there. */
   readonly folder: string
   readonly environment: Readonly<Record<string, string>>
+  /** A module that is loaded before the bundle. */
+  readonly preload?: string | undefined
 }
 
 let started = 0
@@ -32,14 +35,17 @@ export class BundleProcess {
   }
 
   /** Starts it; `ready` tells when it works. */
-  static async start({ bundle, folder, environment }: ProcessOptions): Promise<BundleProcess> {
+  static async start({ bundle, folder, environment, preload }: ProcessOptions): Promise<BundleProcess> {
     const port = await freePort()
     const name = `${bundle}-${++started}`
     const logFile = join(folder, `${name}.log`)
     const root = projectRoot()
     const child = await launch({
       command: process.execPath,
-      args: ['--enable-source-maps', join(root, 'dist', `${bundle}.js`)],
+      args: [
+        ...(preload === undefined ? [] : ['--import', preload]),
+        ...['--enable-source-maps', join(root, 'dist', `${bundle}.js`)],
+      ],
       cwd: root,
       logFile,
       environment: {
@@ -51,6 +57,13 @@ export class BundleProcess {
       channel: true,
     })
     return new BundleProcess(name, `http://127.0.0.1:${port}`, logFile, child)
+  }
+
+  /** The name that a consumer has given itself. @throws if it has not said it yet */
+  get memberName(): string {
+    const found = /"consumer":"(consumer-[\w-]+)"/.exec(readFileSync(this.logFile, 'utf8'))?.[1]
+    if (found === undefined) throw new Error(`${this.name} has no name yet`)
+    return found
   }
 
   get isRunning(): boolean {
@@ -93,6 +106,11 @@ export class BundleProcess {
   wake(): void {
     this.frozen = false
     if (this.isRunning) process.kill(this.child.pid, 'SIGCONT')
+  }
+
+  /** Blocks its event loop for ten seconds, if it was started with that preload. */
+  block(): void {
+    process.kill(this.child.pid, 'SIGUSR2')
   }
 
   /** SIGKILL. */

@@ -86,7 +86,7 @@ export class World {
     return { consumer, metrics, ended }
   }
 
-  /** Starts a consumer, which takes over every partition, and waits until it owns them. */
+  /** Starts a consumer, and waits until it has its share of the partitions. */
   async startConsumer(settings: Readonly<Record<string, string>> = {}): Promise<RunningConsumer> {
     const { consumer, metrics, ended } = this.beginConsumer(settings)
     const running: RunningConsumer = {
