@@ -24,12 +24,16 @@ export class SteadySale {
     this.loads = loads
   }
 
-  /** @param pauseMs of each customer between a wish and the next */
+  /**
+   * @param options.name of its own where a deployment has several sales
+   * @param options.pauseMs of each customer between a wish and the next
+   */
   static async open(
     deployment: Deployment,
-    { url, topology, pauseMs = 40 }: { url: string; topology: Topology; pauseMs?: number },
+    options: { url: string; topology: Topology; name?: string; pauseMs?: number },
   ): Promise<SteadySale> {
-    const houses = housesOnEveryPartition(topology)
+    const { url, topology, name = 'sale', pauseMs = 40 } = options
+    const houses = housesOnEveryPartition(topology, name)
     for (const house of houses) await deployment.putHouse(house)
     const loads = houses.map(
       (house, i) =>
@@ -51,10 +55,10 @@ export class SteadySale {
   }
 }
 
-function housesOnEveryPartition(topology: Topology): House[] {
+function housesOnEveryPartition(topology: Topology, name: string): House[] {
   const houses = new Map<number, House>()
   for (let i = 0; houses.size < topology.shards; i++) {
-    const performanceId = `sale-${i}`
+    const performanceId = `${name}-${i}`
     const { shard } = partitionOf(topology, performanceId, '')
     if (houses.has(shard)) continue
     const [first = '', ...others] = sectionsOnEveryPartition(topology, performanceId)

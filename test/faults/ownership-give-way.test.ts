@@ -1,0 +1,151 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { projectRoot } from '../../deploy/local/project-root.ts'
+import type { Topology } from '../../shared/placement.ts'
+import { Deployment } from '../support/deployment.ts'
+import { FaultyProxy } from '../support/faulty-proxy.ts'
+import { newestMap, storedPartitions, untilShared } from '../support/ownership.ts'
+import { ownFolder } from '../support/own-servers.ts'
+import type { BundleProcess } from '../support/processes.ts'
+import { SteadySale } from '../support/steady-sale.ts'
+import { until } from '../support/until.ts'
+
+const topology: Topology = { version: 1, shards: 2, partitionsPerShard: 4 }
+
+/** Short, so that others take over soon; long enough for a busy machine. */
+const settings = {
+  HEARTBEAT_MS: '200',
+  MEMBER_TIMEOUT_MS: '1000',
+  SHARDS: String(topology.shards),
+  PARTITIONS_PER_SHARD: String(topology.partitionsPerShard),
+}
+
+let deployment: Deployment
+let url: string
+let toRedis: FaultyProxy
+let toMysql: FaultyProxy
+let others: BundleProcess[]
+/** Reaches its servers through the proxies, and is the one that everything befalls. */
+let victim: BundleProcess
+let all: BundleProcess[]
+let sale: SteadySale
+let sales = 0
+
+beforeAll(async () => {
+  const servers = { redisUrl: inject('redisUrl'), databaseUrl: inject('databaseUrl') }
+  deployment = await Deployment.on(servers, ownFolder())
+  toRedis = await FaultyProxy.inFrontOf(deployment.redisUrl)
+  toMysql = await FaultyProxy.inFrontOf(deployment.databaseUrl)
+  others = [await deployment.startConsumer({ settings }), await deployment.startConsumer({ settings })]
+  victim = await deployment.startConsumer({
+    redisUrl: toRedis.urlOf(deployment.redisUrl),
+    databaseUrl: toMysql.urlOf(deployment.databaseUrl),
+    settings,
+    preload: join(projectRoot(), 'test', 'support', 'block-loop.mjs'),
+  })
+  all = [...others, victim]
+  url = (await deployment.startFunctions()).url
+})
+afterAll(async () => {
+  await deployment.end()
+  await Promise.all([toRedis.close(), toMysql.close()])
+})
+beforeEach(async () => {
+  await untilShared(deployment, all)
+  sale = await SteadySale.open(deployment, { url, topology, name: `sale-${++sales}` })
+  await until(() => sale.accepted > 20)
+})
+afterEach(async () => {
+  // Whatever befell it: it takes part again, and nothing is lost, doubled or out of order.
+  await untilShared(deployment, all, 40_000)
+  const before = sale.accepted
+  await until(() => sale.accepted > before + 20)
+  expect(await sale.close()).toEqual([])
+  for (const each of all) expect(await each.count('frontrow_wrong_memory_total')).toBe(0)
+})
+
+/** How many decisions there are under the epochs of some partitions' rows as they were at some time. */
+async function decisionsUnder(epochs: ReadonlyMap<number, number>): Promise<number> {
+  const rows = await deployment
+    .knex('decisions')
+    .select<{ shard: number; partition_number: number; epoch: number }[]>(
+      'shard',
+      'partition_number',
+      'epoch',
+    )
+  return rows.filter(
+    (row) => epochs.get(row.shard * topology.partitionsPerShard + row.partition_number) === row.epoch,
+  ).length
+}
+
+async function epochsOfVictim(): Promise<Map<number, number>> {
+  const rows = await storedPartitions(deployment)
+  const found = new Map<number, number>()
+  rows.forEach(({ owner, epoch }, partition) => {
+    if (owner === victim.memberName) found.set(partition, epoch)
+  })
+  return found
+}
+
+describe('a consumer that is stopped for longer than the time-out', () => {
+  it('commits nothing under its old epochs when it wakes, notices, and takes part again', async () => {
+    const epochs = await epochsOfVictim()
+    expect(epochs.size).toBeGreaterThan(0)
+    await until(async () => (await decisionsUnder(epochs)) > 0)
+    victim.freeze()
+    await untilShared(deployment, others)
+    const decided = await decisionsUnder(epochs)
+    await sleep(500)
+    victim.wake()
+    await untilShared(deployment, all)
+    expect(await decisionsUnder(epochs)).toBe(decided)
+    const ownAgain = await epochsOfVictim()
+    expect(ownAgain.size).toBeGreaterThan(0)
+    await until(async () => (await decisionsUnder(ownAgain)) > 0)
+  })
+})
+
+describe('a consumer whose process lives', () => {
+  it.each([
+    ['Redis', 'silent'],
+    ['Redis', 'down'],
+    ['MySQL', 'silent'],
+    ['MySQL', 'down'],
+  ] as const)('gives way while its %s is %s', async (server, fault) => {
+    const proxy = server === 'Redis' ? toRedis : toMysql
+    proxy.fault = fault
+    const startedAtMs = performance.now()
+    await untilShared(deployment, others)
+    console.log(`without ${server} (${fault}) gave way in ${Math.round(performance.now() - startedAtMs)} ms`)
+    expect(victim.isRunning).toBe(true)
+    proxy.fault = 'pass'
+  })
+
+  it.each(['Redis', 'MySQL'] as const)('goes on while its %s answers late', async (server) => {
+    const proxy = server === 'Redis' ? toRedis : toMysql
+    const decided = await victim.count('frontrow_decisions_total')
+    proxy.delayMs = 100
+    await sleep(3_000)
+    proxy.delayMs = 0
+    await until(async () => (await victim.count('frontrow_decisions_total')) > decided)
+  })
+
+  it.each(['Redis', 'MySQL'] as const)('may answer so late that it is taken for dead: its %s', async (server) => {
+    const proxy = server === 'Redis' ? toRedis : toMysql
+    const { generation } = await newestMap(deployment)
+    proxy.delayMs = 1_500
+    await sleep(6_000)
+    console.log(`${server} late: ${(await newestMap(deployment)).generation - generation} generations in 6 s`)
+    proxy.delayMs = 0
+  })
+
+  it('gives way while its event loop is blocked for ten seconds', async () => {
+    const startedAtMs = performance.now()
+    victim.block()
+    await untilShared(deployment, others)
+    expect(performance.now() - startedAtMs).toBeLessThan(9_000)
+    expect(victim.isRunning).toBe(true)
+    expect(await victim.isReady()).toBe(false)
+  })
+})
