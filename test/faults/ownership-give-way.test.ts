@@ -131,14 +131,19 @@ describe('a consumer whose process lives', () => {
     await until(async () => (await victim.count('frontrow_decisions_total')) > decided)
   })
 
-  it.each(['Redis', 'MySQL'] as const)('may answer so late that it is taken for dead: its %s', async (server) => {
-    const proxy = server === 'Redis' ? toRedis : toMysql
-    const { generation } = await newestMap(deployment)
-    proxy.delayMs = 1_500
-    await sleep(6_000)
-    console.log(`${server} late: ${(await newestMap(deployment)).generation - generation} generations in 6 s`)
-    proxy.delayMs = 0
-  })
+  it.each(['Redis', 'MySQL'] as const)(
+    'may answer so late that it is taken for dead: its %s',
+    async (server) => {
+      const proxy = server === 'Redis' ? toRedis : toMysql
+      const { generation } = await newestMap(deployment)
+      proxy.delayMs = 1_500
+      await sleep(6_000)
+      console.log(
+        `${server} late: ${(await newestMap(deployment)).generation - generation} generations in 6 s`,
+      )
+      proxy.delayMs = 0
+    },
+  )
 
   it('gives way while its event loop is blocked for ten seconds', async () => {
     const startedAtMs = performance.now()

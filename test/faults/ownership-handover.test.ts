@@ -92,6 +92,11 @@ it(
       console.log(`${what}, before: ${inFigures(handOvers.flatMap(({ before }) => before))}`)
     }
     const all = [...leaves, ...joins]
-    expect(percentile(all.flatMap(({ moved }) => moved), 0.99)).toBeLessThan(LOOSE_STANDSTILL_MS)
+    expect(
+      percentile(
+        all.flatMap(({ moved }) => moved),
+        0.99,
+      ),
+    ).toBeLessThan(LOOSE_STANDSTILL_MS)
   },
 )
