@@ -41,7 +41,7 @@ beforeEach(async () => {
   owner = await deployment.startConsumer({ settings })
   late = await deployment.startConsumer({ databaseUrl: toMysql.urlOf(deployment.databaseUrl), settings })
   await untilShared(deployment, [owner, late])
-  partition = (await newestMap(deployment)).owners.indexOf(owner.memberName)
+  partition = (await newestMap(deployment)).owners.findIndex((name) => name === owner.memberName)
   released = await owner.count('frontrow_partition_moves_total{how="released"}')
   sale = await SteadySale.open(deployment, { url, topology })
   await until(() => sale.accepted > 20)
@@ -54,9 +54,10 @@ afterEach(async () => {
 /** The newest map but for one partition, as the next generation; in MySQL alone, where everybody looks every few seconds. */
 async function storeNext(changed: number, to: BundleProcess): Promise<PartitionMap> {
   const { generation, members, owners } = await newestMap(deployment)
+  const [next = ''] = members.filter((name) => name === to.memberName)
   const assignment = {
     members,
-    owners: owners.map((name, i) => members.indexOf(i === changed ? to.memberName : name)),
+    owners: owners.map((name, i) => members.indexOf(i === changed ? next : name)),
   }
   return storeMap(deployment.knex, topology, { generation: generation + 1, assignment }, 'join', Date.now())
 }

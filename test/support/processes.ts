@@ -59,11 +59,9 @@ export class BundleProcess {
     return new BundleProcess(name, `http://127.0.0.1:${port}`, logFile, child)
   }
 
-  /** The name that a consumer has given itself. @throws if it has not said it yet */
-  get memberName(): string {
-    const found = /"consumer":"(consumer-[\w-]+)"/.exec(readFileSync(this.logFile, 'utf8'))?.[1]
-    if (found === undefined) throw new Error(`${this.name} has no name yet`)
-    return found
+  /** The name that a consumer has given itself; undefined until it has said it. */
+  get memberName(): string | undefined {
+    return /"consumer":"(consumer-[\w-]+)"/.exec(readFileSync(this.logFile, 'utf8'))?.[1]
   }
 
   get isRunning(): boolean {
