@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
+import type { Topology } from '../../shared/placement.ts'
+import { membershipKeys } from '../../shared/redis/keys.ts'
 import { Deployment } from '../support/deployment.ts'
 import { FakeClock, faketimeForRedis } from '../support/fake-clock.ts'
 import { FaultyProxy, type Trick } from '../support/faulty-proxy.ts'
@@ -14,9 +16,15 @@ export interface Player {
   readonly toMysql: FaultyProxy
 }
 
+/** Few, so that a round asks something of each again and again. */
+const TOPOLOGY: Topology = { version: 1, shards: 4, partitionsPerShard: 4 }
+
+const FEWEST_CONSUMERS = 2
+const MOST_CONSUMERS = 4
+
 /**
- * Everything that a mixture of faults can strike: Redis and MySQL, two function servers, and two consumers, of which the
- * one that was started last owns what there is.
+ * Everything that a mixture of faults can strike: Redis and MySQL, two function servers, and two to four consumers, which
+ * share the partitions.
  */
 export class Cast {
   readonly redis: PrivateServer
@@ -26,6 +34,7 @@ export class Cast {
   clockJumped = false
   readonly mysql: PrivateServer
   readonly deployment: Deployment
+  readonly topology = TOPOLOGY
   readonly functions: Player[] = []
   readonly consumers: Player[] = []
   readonly random: Random
@@ -47,7 +56,7 @@ export class Cast {
     ])
     const deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: mysql.url }, folder)
     const cast = new Cast({ redis, mysql, clock, deployment }, random)
-    for (const kind of ['functions', 'functions', 'consumers', 'consumers'] as const) {
+    for (const kind of ['functions', 'functions', 'consumers', 'consumers', 'consumers'] as const) {
       const player = await cast.engage(kind)
       await player.process.ready()
       cast[kind].push(player)
@@ -58,6 +67,19 @@ export class Cast {
   /** Replaces a process by a new one, behind the same proxies. */
   async replace(kind: 'functions' | 'consumers', player: Player): Promise<void> {
     player.process = await this.start(kind, player)
+  }
+
+  /** One more consumer, unless there are enough. */
+  async hire(): Promise<void> {
+    if (this.consumers.length < MOST_CONSUMERS) this.consumers.push(await this.engage('consumers'))
+  }
+
+  /** One consumer less, unless there are few: it leaves in order. */
+  async letGo(player: Player): Promise<void> {
+    if (this.consumers.length <= FEWEST_CONSUMERS) return
+    this.consumers.splice(this.consumers.indexOf(player), 1)
+    await player.process.stop()
+    await Promise.all([player.toRedis.close(), player.toMysql.close()])
   }
 
   /** Takes every fault back, and waits until everything works. */
@@ -96,16 +118,20 @@ export class Cast {
     { toRedis, toMysql }: Omit<Player, 'process'>,
   ): Promise<BundleProcess> {
     const { redisUrl, databaseUrl } = this.deployment
+    const topology = {
+      SHARDS: String(TOPOLOGY.shards),
+      PARTITIONS_PER_SHARD: String(TOPOLOGY.partitionsPerShard),
+    }
     const ways = {
       redisUrl: toRedis.urlOf(redisUrl),
       databaseUrl: toMysql.urlOf(databaseUrl),
       unready: true as const,
     }
     return kind === 'functions'
-      ? this.deployment.startFunctions(ways)
+      ? this.deployment.startFunctions({ ...ways, settings: topology })
       : this.deployment.startConsumer({
           ...ways,
-          settings: { MAX_BATCH: String(this.random.pick([5, 50, 500])) },
+          settings: { ...topology, MAX_BATCH: String(this.random.pick([5, 50, 500])) },
         })
   }
 }
@@ -148,7 +174,7 @@ export const strikes: Readonly<Record<string, Strike>> = {
     await forAWhile(cast, 7_000)
     process.wake()
   },
-  'freeze a consumer while the other one takes over': async (cast) => {
+  'freeze a consumer while another one is replaced': async (cast) => {
     const frozen = someone(cast, cast.consumers)
     const other = cast.consumers.find((player) => player !== frozen) ?? frozen
     frozen.process.freeze()
@@ -156,6 +182,26 @@ export const strikes: Readonly<Record<string, Strike>> = {
     await cast.replace('consumers', other)
     await forAWhile(cast, 4_000)
     frozen.process.wake()
+  },
+  'one more consumer': (cast) => cast.hire(),
+  'one consumer less': (cast) => cast.letGo(someone(cast, cast.consumers)),
+  'restart all consumers, one after the other': async (cast) => {
+    for (const player of [...cast.consumers]) {
+      await player.process.stop()
+      await cast.replace('consumers', player)
+      await forAWhile(cast, 1_000)
+    }
+  },
+  'cut a consumer off': async (cast) => {
+    const { toRedis, toMysql } = someone(cast, cast.consumers)
+    const proxy = cast.random.pick([toRedis, toMysql])
+    proxy.fault = cast.random.pick(['silent', 'down'])
+    await forAWhile(cast, 6_000)
+    proxy.fault = 'pass'
+  },
+  'delete what Redis knows of the consumers': async (cast) => {
+    const { beats, maps, lock } = membershipKeys(cast.deployment.keyPrefix)
+    await cast.deployment.redis.del(beats, maps, lock)
   },
   'kill a function server': async (cast) => {
     const player = someone(cast, cast.functions)

@@ -5,7 +5,9 @@ import { judge } from '../support/judge.ts'
 import { Load } from '../support/load.ts'
 import { seededRandom } from '../support/random.ts'
 import { until } from '../support/until.ts'
+import { HandOvers } from '../support/hand-over.ts'
 import { Cast, strikes } from './cast.ts'
+import { measureHandOvers } from './measure-hand-overs.ts'
 
 export interface MixtureOptions {
   /** Chooses what strikes, when, and for how long. What the machine makes of it differs from run to run. */
@@ -15,12 +17,16 @@ export interface MixtureOptions {
   /** For servers and logs; removed at the end. */
   readonly folder: string
   readonly log: (line: string) => void
+  /** After each round, when everything has healed, measures hand-overs. */
+  readonly measure?: boolean
 }
 
 export interface MixtureReport {
   readonly rounds: number
   readonly accepted: number
   readonly refused: number
+  /** Of the hand-overs, in lines to print. */
+  readonly figures: readonly string[]
   /** What was found wrong, with what was done and told; empty if all is well. */
   readonly problems: readonly string[]
 }
@@ -29,22 +35,30 @@ export interface MixtureReport {
 const ROUND_MS = 15_000
 
 /** Runs rounds of random faults under load until the time is over or something is wrong. */
-export async function runMixture({ seed, durationMs, folder, log }: MixtureOptions): Promise<MixtureReport> {
+export async function runMixture(options: MixtureOptions): Promise<MixtureReport> {
+  const { seed, durationMs, folder, log, measure = false } = options
   const random = seededRandom(seed)
   const deadline = performance.now() + durationMs
   const cast = await Cast.assemble(folder, random)
-  const report = { rounds: 0, accepted: 0, refused: 0 }
+  const handOvers = new HandOvers(cast.deployment)
+  const count = { rounds: 0, accepted: 0, refused: 0 }
+  const report = (problems: readonly string[]): MixtureReport => ({
+    ...count,
+    figures: handOvers.tell(),
+    problems,
+  })
   try {
     for (;;) {
-      report.rounds += 1
-      const round = await playRound(cast, report.rounds, Math.min(ROUND_MS, durationMs))
-      report.accepted += round.accepted
-      report.refused += round.refused
+      count.rounds += 1
+      const round = await playRound(cast, count.rounds, Math.min(ROUND_MS, durationMs))
+      count.accepted += round.accepted
+      count.refused += round.refused
       log(
-        `round ${report.rounds}: ${round.accepted} accepted, ${round.refused} refused; ${round.struck.join(', ')}`,
+        `round ${count.rounds}: ${round.accepted} accepted, ${round.refused} refused; ${round.struck.join(', ')}`,
       )
-      if (round.problems.length > 0) return { ...report, problems: [...round.events, ...round.problems] }
-      if (performance.now() >= deadline) return { ...report, problems: [] }
+      if (round.problems.length > 0) return report([...round.events, ...round.problems])
+      const problems = measure ? await measureHandOvers(cast, handOvers, `calm-${count.rounds}`) : []
+      if (problems.length > 0 || performance.now() >= deadline) return report(problems)
     }
   } finally {
     await cast.dismiss()

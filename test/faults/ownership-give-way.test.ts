@@ -5,7 +5,7 @@ import { projectRoot } from '../../deploy/local/project-root.ts'
 import type { Topology } from '../../shared/placement.ts'
 import { Deployment } from '../support/deployment.ts'
 import { FaultyProxy } from '../support/faulty-proxy.ts'
-import { newestMap, storedPartitions, untilShared } from '../support/ownership.ts'
+import { storedPartitions, untilShared } from '../support/ownership.ts'
 import { ownFolder } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import { SteadySale } from '../support/steady-sale.ts'
@@ -20,6 +20,12 @@ const settings = {
   SHARDS: String(topology.shards),
   PARTITIONS_PER_SHARD: String(topology.partitionsPerShard),
 }
+
+/**
+ * Less than the block, and than the time after which a loop's standstill alone would give it away. A session of MySQL that
+ * went silent inside a transaction keeps its locks for five seconds of it.
+ */
+const GIVES_WAY_WITHIN_MS = 9_500
 
 let deployment: Deployment
 let url: string
@@ -116,7 +122,7 @@ describe('a consumer whose process lives', () => {
     const proxy = server === 'Redis' ? toRedis : toMysql
     proxy.fault = fault
     const startedAtMs = performance.now()
-    await untilShared(deployment, others)
+    await untilShared(deployment, others, GIVES_WAY_WITHIN_MS)
     console.log(`without ${server} (${fault}) gave way in ${Math.round(performance.now() - startedAtMs)} ms`)
     expect(victim.isRunning).toBe(true)
     proxy.fault = 'pass'
@@ -126,30 +132,16 @@ describe('a consumer whose process lives', () => {
     const proxy = server === 'Redis' ? toRedis : toMysql
     const decided = await victim.count('frontrow_decisions_total')
     proxy.delayMs = 100
-    await sleep(3_000)
+    await sleep(1_500)
     proxy.delayMs = 0
     await until(async () => (await victim.count('frontrow_decisions_total')) > decided)
   })
 
-  it.each(['Redis', 'MySQL'] as const)(
-    'may answer so late that it is taken for dead: its %s',
-    async (server) => {
-      const proxy = server === 'Redis' ? toRedis : toMysql
-      const { generation } = await newestMap(deployment)
-      proxy.delayMs = 1_500
-      await sleep(6_000)
-      console.log(
-        `${server} late: ${(await newestMap(deployment)).generation - generation} generations in 6 s`,
-      )
-      proxy.delayMs = 0
-    },
-  )
-
   it('gives way while its event loop is blocked for ten seconds', async () => {
     const startedAtMs = performance.now()
     victim.block()
-    await untilShared(deployment, others)
-    expect(performance.now() - startedAtMs).toBeLessThan(9_000)
+    await untilShared(deployment, others, GIVES_WAY_WITHIN_MS)
+    console.log(`blocked, gave way in ${Math.round(performance.now() - startedAtMs)} ms`)
     expect(victim.isRunning).toBe(true)
     expect(await victim.isReady()).toBe(false)
   })

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import type { Topology } from '../../shared/placement.ts'
 import { Deployment } from '../support/deployment.ts'
-import { inFigures } from '../support/figures.ts'
+import { HandOvers } from '../support/hand-over.ts'
 import { newestMap, storedMaps, untilShared } from '../support/ownership.ts'
 import { ownFolder } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
@@ -43,27 +43,21 @@ describe('a consumer that is killed', () => {
       const sale = await SteadySale.open(deployment, { url, topology })
       const watch = new StreamWatch(deployment, topology)
       await sleep(500)
-      const orphaned: number[] = []
-      const others: number[] = []
+      const handOvers = new HandOvers(deployment)
       for (let kill = 0; kill < KILLS; kill++) {
-        const { owners } = await newestMap(deployment)
-        const killed = consumers.shift()
-        watch.longestMs()
-        await killed?.kill()
+        if (kill > 0) consumers.push(await deployment.startConsumer())
         await untilShared(deployment, consumers)
-        await sleep(300)
-        watch.longestMs().forEach((waitedMs, partition) => {
-          const isOrphan = owners[partition] === killed?.memberName
-          ;(isOrphan ? orphaned : others).push(waitedMs)
+        await handOvers.during('kill', watch, async () => {
+          await consumers.shift()?.kill()
+          await untilShared(deployment, consumers)
         })
-        if (kill + 1 < KILLS) consumers.push(await deployment.startConsumer())
-        await untilShared(deployment, consumers)
       }
       await watch.end()
       expect(await sale.close()).toEqual([])
-      console.log(`killed, its partitions:  ${inFigures(orphaned)}`)
-      console.log(`killed, those of others: ${inFigures(others)}`)
-      expect(Math.max(...orphaned)).toBeLessThan(LOOSE_TAKE_OVER_MS)
+      console.log(handOvers.tell().join('\n'))
+      const { moved, stayed } = handOvers.of('kill')
+      expect(Math.max(...moved)).toBeLessThan(LOOSE_TAKE_OVER_MS)
+      expect(Math.max(...stayed)).toBeLessThan(Math.min(...moved))
       expect((await storedMaps(deployment)).filter(({ reason }) => reason === 'expiry').length).toBe(KILLS)
     },
   )

@@ -38,12 +38,17 @@ const finish = async (code: number): Promise<never> => {
   await removeLeftovers(folder)
   process.exit(code)
 }
-const report = await runMixture({ seed, durationMs: minutes * 60_000, folder, log: console.log }).catch(
-  (error: unknown) => {
-    console.error(error)
-    return finish(2)
-  },
-)
+const report = await runMixture({
+  seed,
+  durationMs: minutes * 60_000,
+  folder,
+  log: console.log,
+  measure: true,
+}).catch((error: unknown) => {
+  console.error(error)
+  return finish(2)
+})
+for (const line of report.figures) console.log(line)
 for (const problem of report.problems) console.log(problem)
 const { rounds, accepted, refused } = report
 console.log(`${rounds} rounds, ${accepted} requests accepted, ${refused} refused.`)
