@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { Deployment, type House } from '../support/deployment.ts'
 import { FaultyProxy, type Trap, type Trick } from '../support/faulty-proxy.ts'
+import { untilShared } from '../support/ownership.ts'
 import { ownFolder } from '../support/own-servers.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import { deriveRequestId } from '../../shared/request-id.ts'
@@ -115,7 +116,8 @@ describe('a consumer that is stopped', () => {
       frozen.wake()
       trap.release()
       await trap.answered
-      await until(async () => (await frozen.count('frontrow_partitions_owned')) === 0)
+      // It takes part again soon, with epochs of its own.
+      await untilShared(deployment, [frozen, successor])
       expect(await frozen.count('frontrow_decisions_total')).toBe(1)
       expect(await decisions()).toEqual([{ requestId, by: 'a successor' }])
       expect(await successor.count('frontrow_wrong_memory_total')).toBe(0)
