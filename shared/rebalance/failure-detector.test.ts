@@ -17,8 +17,39 @@ describe('the failure detector', () => {
     expect(watching.staying).toEqual(['moving'])
     expect([...watching.expired]).toEqual([['still', 7]])
     expect(watching.isExpired('still')).toBe(true)
-    watching.look(beats({ moving: 3_250, still: 8 }), [], 3_250)
-    expect(watching.staying).toEqual(['moving', 'still'])
+  })
+
+  it('takes one that was dead for alive when it has moved twice within the time-out', () => {
+    const watching = detector()
+    for (let nowMs = 0; nowMs <= 3_000; nowMs += 250) watching.look(beats({ a: 7 }), ['a'], nowMs)
+    watching.look(beats({ a: 8 }), ['a'], 3_250)
+    expect(watching.staying).toEqual([])
+    // It moves: it is not to be taken out of Redis.
+    expect([...watching.expired]).toEqual([])
+    watching.look(beats({ a: 9 }), ['a'], 3_500)
+    expect(watching.staying).toEqual(['a'])
+  })
+
+  it('does not take a slow one for alive again and again, although it is taken out of Redis meanwhile', () => {
+    const watching = detector()
+    for (let nowMs = 0; nowMs <= 3_000; nowMs += 250) watching.look(beats({ slow: 0 }), ['slow'], nowMs)
+    for (let nowMs = 3_250; nowMs < 60_000; nowMs += 250) {
+      // A beat every four seconds, shown again soon after it was taken out.
+      const isTakenOut = nowMs % 2_000 === 0
+      const counter = Math.floor(nowMs / 4_000)
+      watching.look(isTakenOut ? new Map() : beats({ slow: counter }), [], nowMs)
+      expect(watching.staying).toEqual([])
+    }
+  })
+
+  it('does not take one that stands still for another because it was taken out and shows itself anew', () => {
+    const watching = detector()
+    for (let nowMs = 0; nowMs <= 3_000; nowMs += 250) watching.look(beats({ still: 7 }), ['still'], nowMs)
+    watching.look(new Map(), [], 3_250)
+    watching.holdOff(3_250)
+    watching.look(beats({ still: 7 }), [], 3_500)
+    expect(watching.staying).toEqual([])
+    expect([...watching.expired]).toEqual([['still', 7]])
   })
 
   it('proves nothing by time in which nobody looked', () => {

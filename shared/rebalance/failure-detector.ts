@@ -6,11 +6,17 @@ export interface Beat {
 }
 
 interface Watched {
-  /** Undefined: a map names it, and Redis knows nothing of it. */
+  /** As it was last seen; undefined: a map names it, and Redis never knew anything of it. */
   counter: number | undefined
+  /** Redis knows of it, at the last look. */
+  isThere: boolean
+  /** A map names it, at the last look. */
+  isExpected: boolean
   leaving: boolean
   /** When its counter was last seen to be another. */
   changedAtMs: number
+  /** Was dead and has moved again; that it keeps pace shows only when it moves once more in time. */
+  onProbation: boolean
 }
 
 export interface FailureDetectorOptions {
@@ -19,12 +25,19 @@ export interface FailureDetectorOptions {
   readonly longestGapMs: number
 }
 
+/** Time-outs for which the dead are remembered: whoever comes back later begins anew, as anybody who joins. */
+const REMEMBERED_TIMEOUTS = 10
+
 /**
  * Tells the living from the dead by their counters alone: a member whose counter stands still for the time-out, by the
  * watcher's own monotonic clock, is taken for dead. Nobody's wall clock is compared with another's.
  *
  * A watcher that could not look, or that made no progress itself, has no right to judge: whatever kept it may have kept
  * the others too. `holdOff` gives everybody the whole time-out anew; so does every gap between two looks.
+ *
+ * One that was dead is taken for alive when it has moved twice within a time-out, though it was taken out of Redis and
+ * shows itself there anew. Otherwise a member that cannot get on, or whose every beat takes longer than that, would come
+ * and go for ever, and partitions with it.
  */
 export class FailureDetector {
   private readonly options: FailureDetectorOptions
@@ -45,31 +58,36 @@ export class FailureDetector {
       this.holdOff(nowMs)
     }
     this.lastLookMs = nowMs
-    for (const [name, { counter, leaving }] of beats) {
-      const known = this.watched.get(name)
-      if (known === undefined) this.watched.set(name, { counter, leaving, changedAtMs: nowMs })
-      else {
-        if (known.counter !== counter) known.changedAtMs = nowMs
-        known.counter = counter
-        known.leaving = leaving
-      }
-    }
+    const names = new Set([...this.watched.keys(), ...beats.keys(), ...expected])
     const wanted = new Set(expected)
-    for (const [name, known] of this.watched) {
-      if (beats.has(name)) continue
-      if (wanted.has(name)) known.counter = undefined
-      else this.watched.delete(name)
+    for (const name of names) this.see(name, beats.get(name), wanted.has(name), nowMs)
+  }
+
+  private see(name: string, beat: Beat | undefined, isExpected: boolean, nowMs: number): void {
+    const known = this.watched.get(name) ?? {
+      ...{ counter: beat?.counter, isThere: false, isExpected, leaving: false },
+      ...{ changedAtMs: nowMs, onProbation: false },
     }
-    for (const name of wanted) {
-      if (!this.watched.has(name)) {
-        this.watched.set(name, { counter: undefined, leaving: false, changedAtMs: nowMs })
+    this.watched.set(name, known)
+    known.isThere = beat !== undefined
+    known.isExpected = isExpected
+    if (beat !== undefined) {
+      if (known.counter !== beat.counter) {
+        known.onProbation = !this.isFresh(known, nowMs)
+        known.changedAtMs = nowMs
       }
+      known.counter = beat.counter
+      known.leaving = beat.leaving
+    } else if (!isExpected && (this.isAlive(known) || this.isLongDead(known, nowMs))) {
+      this.watched.delete(name)
     }
   }
 
   /** Everybody has the whole time-out from now on. */
   holdOff(nowMs: number): void {
-    for (const known of this.watched.values()) known.changedAtMs = nowMs
+    for (const known of this.watched.values()) {
+      if (known.isThere || known.isExpected) known.changedAtMs = nowMs
+    }
   }
 
   /** Who should own something, sorted: alive at the last look, and not leaving. */
@@ -84,7 +102,8 @@ export class FailureDetector {
   get expired(): ReadonlyMap<string, number> {
     const found = new Map<string, number>()
     for (const [name, known] of this.watched) {
-      if (known.counter !== undefined && !this.isAlive(known)) found.set(name, known.counter)
+      if (known.counter !== undefined && !this.isFresh(known, this.lastLookMs ?? 0))
+        found.set(name, known.counter)
     }
     return found
   }
@@ -95,7 +114,15 @@ export class FailureDetector {
   }
 
   /** At the last look: time in which nobody looked proves nothing. */
-  private isAlive({ changedAtMs }: Watched): boolean {
-    return (this.lastLookMs ?? 0) - changedAtMs < this.options.memberTimeoutMs
+  private isAlive(known: Watched): boolean {
+    return !known.onProbation && this.isFresh(known, this.lastLookMs ?? 0)
+  }
+
+  private isLongDead({ changedAtMs }: Watched, nowMs: number): boolean {
+    return nowMs - changedAtMs > this.options.memberTimeoutMs * REMEMBERED_TIMEOUTS
+  }
+
+  private isFresh({ changedAtMs }: Watched, nowMs: number): boolean {
+    return nowMs - changedAtMs < this.options.memberTimeoutMs
   }
 }

@@ -201,6 +201,30 @@ describe('a member', () => {
     expect(membersOf(around.newest)).toEqual(['me'])
   })
 
+  it('does not put itself into a map while it makes progress too rarely', () => {
+    const around = new Surroundings()
+    around.join('other')
+    around.pass(1_000)
+    around.mysqlAnswers = false
+    around.pass(4_000)
+    const generation = (around.newest?.generation ?? 0) + 1
+    around.tell({
+      kind: 'map-heard',
+      map: { generation, assignment: { members: ['other'], owners: [0, 0, 0, 0] } },
+    })
+    const locks = around.count('lock')
+    for (let round = 0; round < 3; round++) {
+      around.mysqlAnswers = true
+      around.pass(250)
+      around.mysqlAnswers = false
+      around.pass(2_000)
+    }
+    expect(around.count('lock')).toBe(locks)
+    around.mysqlAnswers = true
+    around.pass(1_000)
+    expect(around.count('lock')).toBeGreaterThan(locks)
+  })
+
   it('holds off when Redis is another one', () => {
     const around = new Surroundings()
     around.join('other').die()

@@ -54,6 +54,11 @@ export class Member {
   private counter = 0
   /** This member's own progress counts: without it nobody else is judged. */
   private healthyAtMs: number | undefined
+  /**
+   * Whether that came soon after the time before. One that is slow again and again would name itself in a map each time,
+   * and the others, to whom it is dead, would take it out.
+   */
+  private keepsPace = false
   private isProbing = false
   private isExchanging = false
   private isReading = false
@@ -192,6 +197,7 @@ export class Member {
   private probed(ok: boolean, nowMs: number): MemberEffect[] {
     this.isProbing = false
     if (ok) {
+      this.keepsPace = this.healthyAtMs === undefined || this.isHealthy(nowMs)
       // Back after a time without progress: what kept this member may have kept the others too.
       if (!this.isHealthy(nowMs)) this.detector.holdOff(nowMs)
       this.healthyAtMs = nowMs
@@ -292,7 +298,7 @@ export class Member {
   }
 
   private mayJudge(nowMs: number): boolean {
-    return this.isViewFresh && this.isHealthy(nowMs)
+    return this.isViewFresh && this.keepsPace && this.isHealthy(nowMs)
   }
 
   private situation(nowMs: number): Situation {
