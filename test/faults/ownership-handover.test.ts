@@ -10,7 +10,7 @@ import type { BundleProcess } from '../support/processes.ts'
 import { SteadySale } from '../support/steady-sale.ts'
 import { StreamWatch } from '../support/stream-watch.ts'
 
-const ROUNDS = process.env['LONG_FAULTS'] === undefined ? 2 : 15
+const ROUNDS = process.env['LONG_FAULTS'] === undefined ? 1 : 15
 const topology: Topology = { version: 1, shards: 4, partitionsPerShard: 4 }
 
 /** Meant are 250 ms; on a busy machine processes wait for their turn. */
