@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import type { PrivateServer } from '../../deploy/local/private-server.ts'
 import type { Topology } from '../../shared/placement.ts'
 import { membershipKeys, type MembershipKeys } from '../../shared/redis/keys.ts'
 import { Deployment } from '../support/deployment.ts'
-import { canHaveOwnServers, ownFolder, OwnRedis } from '../support/own-servers.ts'
+import { canHaveOwnServers, ownFolder, startOwnRedis } from '../support/own-servers.ts'
 import { storedMaps, untilShared, type StoredMap } from '../support/ownership.ts'
 import type { BundleProcess } from '../support/processes.ts'
 import { SteadySale } from '../support/steady-sale.ts'
@@ -21,7 +22,7 @@ const settings = {
 }
 
 describe.skipIf(!canHaveOwnServers())('what Redis knows of the consumers may go', () => {
-  let redis: OwnRedis
+  let redis: PrivateServer
   let deployment: Deployment
   let url: string
   let keys: MembershipKeys
@@ -32,18 +33,15 @@ describe.skipIf(!canHaveOwnServers())('what Redis knows of the consumers may go'
 
   beforeAll(async () => {
     const folder = ownFolder()
-    redis = await OwnRedis.start(folder)
-    deployment = await Deployment.on(
-      { redisUrl: redis.server.url, databaseUrl: inject('databaseUrl') },
-      folder,
-    )
+    redis = await startOwnRedis(folder)
+    deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: inject('databaseUrl') }, folder)
     keys = membershipKeys(deployment.keyPrefix)
     url = (await deployment.startFunctions({ settings })).url
     consumers = [await deployment.startConsumer({ settings }), await deployment.startConsumer({ settings })]
   })
   afterAll(async () => {
     await deployment.end()
-    await redis.server.stop()
+    await redis.stop()
   })
   beforeEach(async () => {
     await untilShared(deployment, consumers)
@@ -93,9 +91,9 @@ describe.skipIf(!canHaveOwnServers())('what Redis knows of the consumers may go'
   })
 
   it('all of it for a while, when Redis is killed and started again, and nobody is taken for dead', async () => {
-    await redis.server.kill()
+    await redis.kill()
     await sleep(2 * MEMBER_TIMEOUT_MS)
-    await redis.server.start()
+    await redis.start()
     await untilShared(deployment, consumers)
     await Promise.all(consumers.map((consumer) => consumer.ready()))
     await sleep(MEMBER_TIMEOUT_MS)

@@ -2,26 +2,27 @@ import type { Topology } from '../../shared/placement.ts'
 import { redisKeys } from '../../shared/redis/keys.ts'
 import type { Deployment } from './deployment.ts'
 
-/** Redis' own time, and the id of each stream's oldest entry. */
+/** The id of each stream's oldest entry. */
 const LOOK = `
 local oldest = {}
 for i, key in ipairs(KEYS) do
   local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
   oldest[i] = first and first[1] or ''
 end
-return { redis.call('TIME'), oldest }`
+return oldest`
 
 const EVERY_MS = 10
 
 /**
- * Watches the streams from outside, by the clock that gave the entries their ids: how long the oldest undecided request
- * of each partition has been waiting, up to its outcome's being shown. That is how long the partition stood still, less
- * the time until somebody asked something of it.
+ * Watches the streams from outside: how long the same request is the oldest undecided one of its partition, up to its
+ * outcome's being shown. That is how long the partition stood still, less the time until somebody asked something of it.
+ * Nothing is read from ids: Redis' clock may have jumped.
  */
 export class StreamWatch {
   private readonly deployment: Deployment
   private readonly streams: readonly string[]
   private longest: number[]
+  private readonly oldest: { readonly id: string; readonly sinceMs: number }[] = []
   private isOn = true
   private readonly watching: Promise<void>
 
@@ -57,14 +58,12 @@ export class StreamWatch {
   }
 
   private async look(): Promise<void> {
-    const [[seconds, microseconds], oldest] = (await this.deployment.redis.eval(
-      LOOK,
-      this.streams.length,
-      ...this.streams,
-    )) as [[string, string], string[]]
-    const nowMs = Number(seconds) * 1_000 + Number(microseconds) / 1_000
-    oldest.forEach((id, i) => {
-      if (id !== '') this.longest[i] = Math.max(this.longest[i] ?? 0, nowMs - Number.parseInt(id, 10))
+    const ids = (await this.deployment.redis.eval(LOOK, this.streams.length, ...this.streams)) as string[]
+    const nowMs = performance.now()
+    ids.forEach((id, i) => {
+      const before = this.oldest[i]
+      if (before?.id !== id) this.oldest[i] = { id, sinceMs: nowMs }
+      else if (id !== '') this.longest[i] = Math.max(this.longest[i] ?? 0, nowMs - before.sinceMs)
     })
   }
 }
