@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { Deployment } from '../support/deployment.ts'
 import { EventClient } from '../support/event-client.ts'
@@ -13,6 +14,8 @@ const STREAMS = Number(process.env['CROWD_STREAMS'] ?? 300)
 /** What one of them may cost, connection included. Printed; here only against something out of all proportion. */
 const BYTES_EACH = 128 * 1_024
 const SEATS_OF_ROW = 500
+/** Clients that come within a tenth of a second. */
+const AT_ONCE = 100
 
 let deployment: Deployment
 let server: BundleProcess
@@ -65,7 +68,13 @@ describe('a crowd on one function server', () => {
       watching.push(await EventClient.open(`${server.url}/performances/arena/seat-changes`))
     }
     await until(() => watching.every(({ events }) => events.length === 1), 30_000)
-    const waiting = Promise.all(Array.from({ length: WAITERS }, (_, i) => waitAndBook(i)))
+    const sent: ReturnType<typeof waitAndBook>[] = []
+    for (let i = 0; i < WAITERS; i++) {
+      // All at once would test this machine's queue of connections.
+      if (i % AT_ONCE === AT_ONCE - 1) await sleep(100)
+      sent.push(waitAndBook(i))
+    }
+    const waiting = Promise.all(sent)
     // A consumer that starts while the last of them come in: it takes longer than that to get ready.
     const startedAt = performance.now()
     await deployment.startConsumer({ unready: true })
@@ -79,7 +88,7 @@ describe('a crowd on one function server', () => {
     const ms = Math.round(performance.now() - startedAt)
     // Whoever came last on a slow machine may have waited in vain: that is an answer too, but a rare one.
     const decided = booked.filter(({ status }) => status === 200)
-    expect(booked.every(({ status }) => status === 200 || status === 202)).toBe(true)
+    expect([...new Set(booked.map(({ status }) => status))].filter((status) => status !== 202)).toEqual([200])
     expect(decided.length).toBeGreaterThan(WAITERS * 0.9)
     await deployment.settled()
     const seatsOf = (client: EventClient) =>
