@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { Knex } from 'knex'
@@ -51,6 +52,9 @@ interface Taking {
 /** Waits between attempts to reach a database that is not there. */
 const START_RETRY_MS = 500
 
+/** At most; claims that wait for a frozen owner's locks must leave some to the shards that go on. Made as needed. */
+const COMMIT_CONNECTIONS = 32
+
 const monotonicMs = (): number => performance.now()
 
 /** One consumer: its part in the ownership of partitions, a loop for each shard, and what they share. */
@@ -62,6 +66,7 @@ export class Consumer {
   private readonly metrics: ConsumerMetrics
   private readonly commits: Knex
   private readonly reads: Knex
+  private readonly control: Knex
   private readonly redis: Redis
   private readonly lockRedis: Redis
   private readonly mapsRedis: Redis
@@ -78,8 +83,11 @@ export class Consumer {
     this.config = config
     this.log = log.child({ consumer: this.name })
     this.metrics = metrics
-    this.commits = connectMysql(config.mysql, 'commit', 16)
+    this.commits = connectMysql(config.mysql, 'commit', COMMIT_CONNECTIONS)
     this.reads = connectMysql(config.mysql, 'read', 8)
+    this.control = connectMysql(config.mysql, 'read', 2)
+    // Every loop may sleep at once.
+    setMaxListeners(0, this.stopping.signal, this.ending.signal)
     const connect = (role: 'work' | 'lock' | 'read'): Redis =>
       connectRedis(config.redis, role, (error) => {
         this.log[role === 'work' ? 'warn' : 'debug'](errorFields(error), `redis (${role})`)
@@ -114,7 +122,7 @@ export class Consumer {
     this.enter('joining')
     void this.sayDurabilityGaps()
     const loops = shards.run()
-    const following = this.follow(ownership)
+    const following = this.follow(ownership, topology)
     await ownership.run(() => {
       this.look(taking)
     })
@@ -176,14 +184,14 @@ export class Consumer {
         ownership.serving(partitions)
       },
     })
-    const servers = { commits, reads, redis, lockRedis: this.lockRedis, scripts }
+    const servers = { commits, control: this.control, redis, lockRedis: this.lockRedis, scripts }
     const ownership = new Ownership(
       member,
       ownershipPorts({
         ...servers,
         member: this.name,
         topology,
-        keys: membershipKeys(config.keyPrefix),
+        keys: membershipKeys(config.keyPrefix, topology),
         log,
         metrics,
         shards,
@@ -199,12 +207,11 @@ export class Consumer {
     if (this.state === 'joining' && member.isSettled) this.enter('running')
   }
 
-  private async follow(ownership: Ownership): Promise<void> {
+  private async follow(ownership: Ownership, topology: Topology): Promise<void> {
     await followMaps({
       redis: this.mapsRedis,
-      keys: membershipKeys(this.config.keyPrefix),
+      keys: membershipKeys(this.config.keyPrefix, topology),
       log: this.log,
-      monotonicMs,
       sleep: (ms) => this.sleep(ms),
       isStopped: () => this.ending.signal.aborted,
       onMap: (map) => {
@@ -255,7 +262,7 @@ export class Consumer {
     this.stopWatching()
     this.taking?.shards.close()
     for (const redis of [this.redis, this.lockRedis, this.mapsRedis]) redis.disconnect()
-    await Promise.all([this.commits.destroy(), this.reads.destroy()])
+    await Promise.all([this.commits.destroy(), this.reads.destroy(), this.control.destroy()])
     this.enter('stopped')
   }
 }

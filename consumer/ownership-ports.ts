@@ -20,7 +20,8 @@ export interface OwnershipServers {
   readonly log: Log
   readonly metrics: OwnershipMetrics
   readonly commits: Knex
-  readonly reads: Knex
+  /** A small pool of its own: behind the loading of sections a healthy member would look dead. */
+  readonly control: Knex
   readonly redis: Redis
   /** In the role `lock`. */
   readonly lockRedis: Redis
@@ -38,7 +39,7 @@ const LOOP_STANDSTILL_MS = 10_000
 
 /** The ownership protocol's effects on the real Redis, MySQL and loops. */
 export function ownershipPorts(servers: OwnershipServers): OwnershipPorts {
-  const { member, topology, keys, commits, reads, redis, scripts, shards } = servers
+  const { member, topology, keys, commits, control, redis, scripts, shards } = servers
   const beats = new Beats(redis, scripts, keys, member)
   const lock = new RebalanceLock([servers.lockRedis], keys)
   return {
@@ -47,13 +48,13 @@ export function ownershipPorts(servers: OwnershipServers): OwnershipPorts {
     monotonicMs: servers.monotonicMs,
     sleep: servers.sleep,
     probe: async () => {
-      await reads.raw('SELECT 1')
+      await Promise.all([control.raw('SELECT 1'), commits.raw('SELECT 1')])
       return shards.standstillMs < LOOP_STANDSTILL_MS
     },
     exchange: (beat, forget) => beats.exchange(beat, forget),
-    readMap: () => readNewestMap(reads, topology),
+    readMap: () => readNewestMap(control, topology, servers.log),
     lock: () => lock.acquire(),
-    storeMap: (map, reason) => storeMap(reads, topology, map, reason, Date.now()),
+    storeMap: (map, reason) => storeMap(control, topology, map, reason, Date.now()),
     broadcast: (map) => broadcastMap(scripts, keys, map),
     claim: async (generation, partitions, answer) => {
       const claim = { owner: member, generation, nowMs: Date.now() }
@@ -84,7 +85,6 @@ export function ownershipPorts(servers: OwnershipServers): OwnershipPorts {
     release: async (partitions) => {
       await inEachShard(shards, partitions, (shard, numbers) => shard.loop.release(numbers))
     },
-    depart: () => beats.depart(),
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   RebalanceReason,
   RefusedClaim,
 } from '../shared/rebalance/protocol.ts'
+import { Fitness } from './fitness.ts'
 import type { OwnershipMetrics } from './metrics.ts'
 
 export interface Lock {
@@ -24,7 +25,7 @@ export interface OwnershipPorts {
   /** Whether MySQL answers and the loops get round. */
   probe(): Promise<boolean>
   exchange(
-    beat: Beat,
+    beat: Beat | undefined,
     forget: ReadonlyMap<string, number>,
   ): Promise<{ readonly beats: ReadonlyMap<string, Beat>; readonly redisId: string }>
   readMap(): Promise<{ readonly newest: PartitionMap | undefined; readonly highest: number }>
@@ -42,14 +43,10 @@ export interface OwnershipPorts {
   /** @returns the partitions that are still ours */
   stamp(generation: number, partitions: readonly number[]): Promise<ReadonlySet<number>>
   release(partitions: readonly number[]): Promise<void>
-  depart(): Promise<void>
 }
 
 /** Finest step of the protocol's times. */
 const TICK_MS = 50
-
-/** How long the last word to Redis may take: without it the others wait for the member time-out. */
-const DEPART_MS = 1_000
 
 /**
  * Drives the ownership protocol of one consumer: turns its effects into calls, and their answers into its events. What
@@ -58,6 +55,7 @@ const DEPART_MS = 1_000
 export class Ownership {
   private readonly member: Member
   private readonly ports: OwnershipPorts
+  private readonly fitness = new Fitness()
   private readonly locks = new Map<number, Lock>()
   /** When each partition that is being taken over was given to this consumer. */
   private readonly awaited = new Map<number, number>()
@@ -128,6 +126,9 @@ export class Ownership {
 
   private noteGeneration(): void {
     const { generation, members } = this.member
+    for (const partition of this.awaited.keys()) {
+      if (!this.member.wants(partition)) this.awaited.delete(partition)
+    }
     this.ports.metrics.generation.set(generation)
     this.ports.metrics.members.set(members.length)
     this.ports.log.info({ generation, members: members.length }, 'following a new map')
@@ -148,7 +149,7 @@ export class Ownership {
     const { ports } = this
     switch (effect.kind) {
       case 'probe':
-        this.dispatch({ kind: 'probed', ok: await ports.probe() })
+        this.dispatch({ kind: 'probed', ok: this.fitness.judge(await ports.probe(), ports.monotonicMs()) })
         return
       case 'exchange':
         this.dispatch({ kind: 'exchanged', ...(await ports.exchange(effect.beat, effect.forget)) })
@@ -181,13 +182,14 @@ export class Ownership {
         return
       }
       case 'release':
+        for (const partition of effect.partitions) this.awaited.delete(partition)
         await ports.release(effect.partitions)
         ports.metrics.moves.inc({ how: 'released' }, effect.partitions.length)
         ports.log.info({ partitions: effect.partitions.length }, 'partitions released')
         this.dispatch({ kind: 'released', partitions: effect.partitions })
         return
       case 'depart':
-        await this.depart()
+        this.departed = true
         return
     }
   }
@@ -227,6 +229,7 @@ export class Ownership {
     } catch (error) {
       this.ports.log.warn(errorFields(error), 'claiming partitions failed, will try again')
     }
+    this.fitness.claimed(unanswered.size === 0, this.ports.monotonicMs())
     if (unanswered.size === 0) return
     this.ports.metrics.claims.inc({ result: 'failed' }, unanswered.size)
     this.dispatch({ kind: 'claim-failed', partitions: [...unanswered] })
@@ -245,15 +248,6 @@ export class Ownership {
         'claims refused: a newer map gives them to somebody else',
       )
     }
-  }
-
-  private async depart(): Promise<void> {
-    const { log } = this.ports
-    const said = this.ports.depart().catch((error: unknown) => {
-      log.debug(errorFields(error), 'departing without a word')
-    })
-    await Promise.race([said, this.ports.sleep(DEPART_MS)])
-    this.departed = true
   }
 }
 

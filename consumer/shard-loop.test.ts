@@ -40,6 +40,8 @@ class Stage {
   /** Seats of section A that are taken, as MySQL has them. */
   readonly taken = new Map<string, string>()
   loads = 0
+  /** What a load waits for, with what it has read. */
+  loading: Promise<void> = Promise.resolve()
   readonly lost: number[] = []
   readonly loop: ShardLoop
   private cursor = 0
@@ -54,7 +56,7 @@ class Stage {
         const holders = new Map(['1-1', '1-2', '1-3'].map((seat) => [seat, seats.get(seat) ?? FREE]))
         return { ...key, state: new SectionState({ terms, exists: true, holders }) }
       })
-      return Promise.resolve(loaded)
+      return this.loading.then(() => loaded)
     }
     this.loop = new ShardLoop({
       topology,
@@ -249,6 +251,47 @@ describe('an owner', () => {
     expect(decisionsOf(again)).toEqual([{ customerId: 'alice', status: 'REJECTED', epoch: 3, sequence: 2 }])
     again.end(committed)
     ;(await stage.commit(3)).end(committed)
+    await stage.end()
+  })
+
+  it('that claims anew while seats are loading decides on none that were read before the claim', async () => {
+    const stage = new Stage()
+    let answer = (): void => undefined
+    stage.loading = new Promise((resolve) => (answer = resolve))
+    stage.book('alice', '1-1')
+    // The seats have been read, and their answer is on its way.
+    await waitUntil(() => stage.loads === 1)
+    // Meanwhile somebody else owned the partition and sold the seat.
+    stage.taken.set('1-1', 'bobs-request')
+    stage.stakes = new Map([[partition, { epoch: 3, sequence: 7 }]])
+    stage.loop.own(stage.stakes)
+    answer()
+    const commit = await stage.commit(1)
+    expect(decisionsOf(commit)).toEqual([{ customerId: 'alice', status: 'REJECTED', epoch: 3, sequence: 8 }])
+    commit.end(committed)
+    await stage.end()
+  })
+
+  it('that lets go of a partition finishes what is in flight of it, and reads no more', async () => {
+    const stage = new Stage()
+    stage.book('alice', '1-1')
+    stage.book('bob', '1-2')
+    const first = await stage.commit(1)
+    // Bob is decided ahead by then; Carol comes too late and waits for the next owner.
+    await settle(20)
+    let isReleased = false
+    const released = stage.loop.release([partition]).then(() => (isReleased = true))
+    stage.book('carol', '1-3')
+    first.end(committed)
+    const second = await stage.commit(2)
+    await settle(20)
+    expect(isReleased).toBe(false)
+    second.end(committed)
+    await released
+    await settle(20)
+    expect(stage.loop.owned).toEqual([])
+    expect(stage.commits).toHaveLength(2)
+    expect(stage.stream).toHaveLength(1)
     await stage.end()
   })
 

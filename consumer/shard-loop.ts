@@ -151,6 +151,7 @@ export class ShardLoop {
       await Promise.race([this.ports.sleep(STANDBY_MS), new Promise<void>((wake) => (this.wake = wake))])
       return
     }
+    const before = new Map(this.tenure.stored)
     const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
     if (entries.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
@@ -159,7 +160,8 @@ export class ShardLoop {
     }
     this.idleRounds = 0
     const checked = this.suspicion
-    const batch = await this.prepare(entries)
+    const batch = await this.prepare(entries, before)
+    if (batch === undefined) return
     if (this.committing !== undefined && !(await this.finishCommit())) return
     this.startCommit(batch, entries, checked)
   }
@@ -180,23 +182,35 @@ export class ShardLoop {
 
   private async readFresh(): Promise<ParsedEntry[]> {
     const fresh: ParsedEntry[] = []
-    const blockMs = this.committing === undefined ? READ_BLOCK_MS : 0
     const inFlight = this.inFlight.mostOfOnePartition
     const partitions = this.owned
-    const begun = this.tenure.beginReading(partitions)
-    if (begun.length > 0) this.ports.onServing(begun)
+    const unread = this.tenure.unreadOf(partitions)
+    const mayWait = this.committing === undefined && unread.length === 0
+    const blockMs = mayWait ? READ_BLOCK_MS : 0
     await this.ports.read({ partitions, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
-      // While it waited, a partition may have been lost or claimed anew.
-      if (this.inFlight.has(parsed) || !this.tenure.has(entry.partition)) return false
+      if (this.inFlight.has(parsed)) return false
+      // While it waited, a partition may have been lost, or is to be let go.
+      if (!this.tenure.has(entry.partition) || this.tenure.leaves(entry.partition)) return false
       fresh.push(parsed)
       return true
     })
+    this.tenure.read(unread)
+    if (unread.length > 0) this.ports.onServing(unread)
     return fresh
   }
 
-  /** Decides a batch on top of whatever is committing. */
-  private async prepare(entries: readonly ParsedEntry[]): Promise<Batch> {
+  /**
+   * Decides a batch on top of whatever is committing.
+   *
+   * @param before where it stood when the entries were read
+   * @returns undefined if a partition of theirs has been claimed since: what was loaded meanwhile may be older than what
+   *   others have committed under the claim before
+   */
+  private async prepare(
+    entries: readonly ParsedEntry[],
+    before: ReadonlyMap<number, Stake>,
+  ): Promise<Batch | undefined> {
     const { memory, topology, shard, shardSlot } = this.ports
     const commands = entries.flatMap((parsed) => (parsed.kind === 'command' ? [parsed] : []))
     const storedBefore = await this.findRepeats(entries)
@@ -205,6 +219,12 @@ export class ShardLoop {
       .map(({ command }) => ({ performanceId: command.performanceId, sectionId: command.sectionId }))
     memory.forgetUnknown(sections)
     await memory.ensure(sections)
+    const changed = this.tenure.changedSince(before, new Set(entries.map(partitionOfEntry)))
+    if (changed.size > 0) {
+      this.forgetPartitions(changed)
+      this.ports.restartReading()
+      return undefined
+    }
     const batch = decideBatch(entries, {
       topology,
       shard,

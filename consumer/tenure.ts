@@ -23,8 +23,7 @@ export class Tenure {
 
   /** Partitions that are decided: all but those that leave. */
   get owned(): readonly number[] {
-    const leaving = new Set(this.leavers.flatMap(({ numbers }) => numbers))
-    return [...this.stakes.keys()].filter((number) => !leaving.has(number))
+    return [...this.stakes.keys()].filter((number) => !this.leaves(number))
   }
 
   get isEmpty(): boolean {
@@ -45,8 +44,19 @@ export class Tenure {
     return this.aheadOf
   }
 
+  /** Which of these were claimed since, or lost. */
+  changedSince(before: ReadonlyMap<number, Stake>, numbers: Iterable<number>): ReadonlySet<number> {
+    return new Set(
+      [...numbers].filter((number) => before.get(number)?.epoch !== this.stakes.get(number)?.epoch),
+    )
+  }
+
   has(number: number): boolean {
     return this.stakes.has(number)
+  }
+
+  leaves(number: number): boolean {
+    return this.leavers.some(({ numbers }) => numbers.includes(number))
   }
 
   /** Resolves when they have been let go. */
@@ -68,10 +78,13 @@ export class Tenure {
     return numbers
   }
 
-  /** Which of these are read for the first time since they were claimed. */
-  beginReading(numbers: readonly number[]): readonly number[] {
-    if (this.unread.size === 0) return []
-    return numbers.filter((number) => this.unread.delete(number))
+  /** Which of these have not been read since they were claimed. */
+  unreadOf(numbers: readonly number[]): readonly number[] {
+    return this.unread.size === 0 ? [] : numbers.filter((number) => this.unread.has(number))
+  }
+
+  read(numbers: readonly number[]): void {
+    for (const number of numbers) this.unread.delete(number)
   }
 
   decidedAhead(places: ReadonlyMap<number, { readonly epoch: number; readonly after: number }>): void {

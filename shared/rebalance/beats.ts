@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { idSchema } from '../ids.ts'
 import type { MembershipKeys } from '../redis/keys.ts'
 import type { Scripts } from '../redis/scripts.ts'
 import type { Beat } from './failure-detector.ts'
@@ -23,28 +24,24 @@ export class Beats {
   }
 
   /**
-   * Shows a beat and reads everybody's.
+   * Shows a beat, if there is one to show, and reads everybody's.
    *
    * @param forget the dead, with the counters at which they stand still; one that has moved since stays
    * @returns with an id that changes when Redis is another one, or was restarted
    * @throws if Redis does not answer
    */
   async exchange(
-    beat: Beat,
+    beat: Beat | undefined,
     forget: ReadonlyMap<string, number>,
   ): Promise<{ beats: ReadonlyMap<string, Beat>; redisId: string }> {
     const dead = [...forget].flatMap(([name, counter]) => [
       [name, encodeBeat({ counter, leaving: false })],
       [name, encodeBeat({ counter, leaving: true })],
     ])
-    const args = [this.member, encodeBeat(beat), ...dead.flat()]
+    const shown = beat === undefined ? ['', ''] : [this.member, encodeBeat(beat)]
+    const args = [...shown, ...dead.flat()]
     const redisId = await this.identify()
     return { beats: decodeBeats(await this.scripts.heartbeat([this.key], args)), redisId }
-  }
-
-  /** Takes this member out, as the last thing that it does. */
-  async depart(): Promise<void> {
-    await this.redis.hdel(this.key, this.member)
   }
 
   private async identify(): Promise<string> {
@@ -73,8 +70,8 @@ function decodeBeats(pairs: readonly string[]): Map<string, Beat> {
   const beats = new Map<string, Beat>()
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     const [name = '', text = ''] = [pairs[i], pairs[i + 1]]
-    const found = /^(\d{1,15})( leaving)?$/.exec(text)
-    if (found !== null && name.length <= 64) {
+    const found = /^(0|[1-9]\d{0,14})( leaving)?$/.exec(text)
+    if (found !== null && idSchema.safeParse(name).success) {
       beats.set(name, { counter: Number(found[1]), leaving: found[2] === LEAVING })
     }
   }

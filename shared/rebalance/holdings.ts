@@ -76,7 +76,10 @@ export class Holdings {
     for (const partition of partitions) {
       this.standings.set(partition, { is: 'owned', stamped: generation, stamping: false })
     }
-    this.claimFailed(refused.map(({ partition }) => partition))
+    const turnedDown = refused.map(({ partition }) => partition)
+    if (generation === this.generation) this.claimFailed(turnedDown)
+    // Refused under an older map: what is still its own by the newest is claimed under that, at once.
+    else for (const partition of turnedDown) this.forget(partition, 'claiming')
     return this.agree()
   }
 
@@ -142,7 +145,7 @@ export class Holdings {
     return this.begin(claim, stamp, release)
   }
 
-  private wants(partition: number): boolean {
+  wants(partition: number): boolean {
     return !this.givingUp && this.mine.has(partition)
   }
 

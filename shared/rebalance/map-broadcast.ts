@@ -9,8 +9,6 @@ import type { PartitionMap } from './partition-map.ts'
 /** Maps that the stream keeps: a reader needs the newest one only. */
 const KEPT_MAPS = 8
 
-/** Longest time between two looks at the stream's end, in milliseconds: ids may go backwards after a failover. */
-const RESTART_MS = 1_000
 const PAUSE_AFTER_ERROR_MS = 200
 
 /** Tells every consumer of a map that is stored. @throws if Redis does not answer: they find it in MySQL, later */
@@ -23,7 +21,6 @@ export interface FollowOptions {
   readonly redis: Redis
   readonly keys: MembershipKeys
   readonly log: Log
-  readonly monotonicMs: () => number
   readonly sleep: (ms: number) => Promise<void>
   readonly isStopped: () => boolean
   readonly onMap: (map: PartitionMap) => void
@@ -31,21 +28,20 @@ export interface FollowOptions {
 
 /** Follows the broadcast until stopped; no group, since every consumer wants every map. The caller ends a blocking read. */
 export async function followMaps(options: FollowOptions): Promise<void> {
-  const { redis, keys, log, monotonicMs, sleep, isStopped, onMap } = options
+  const { redis, keys, log, sleep, isStopped, onMap } = options
+  // Forgotten on every connection: ids may go backwards after a failover.
   let cursor: string | undefined
-  let restartedAtMs = 0
   redis.on('ready', () => {
     cursor = undefined
   })
   const restart = async (): Promise<void> => {
     const [last] = await redis.xrevrange(keys.maps, '+', '-', 'COUNT', 1)
-    restartedAtMs = monotonicMs()
     cursor = last?.[0] ?? '0-0'
     if (last !== undefined) hear(last[1], log, onMap)
   }
   while (!isStopped()) {
     try {
-      if (cursor === undefined || monotonicMs() - restartedAtMs >= RESTART_MS) await restart()
+      if (cursor === undefined) await restart()
       const reply = await redis.xread('BLOCK', READ_BLOCK_MS, 'STREAMS', keys.maps, cursor ?? '0-0')
       for (const [id, fields] of reply?.[0]?.[1] ?? []) {
         cursor = id

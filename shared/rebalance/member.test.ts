@@ -76,7 +76,7 @@ class Surroundings {
           this.tell({ kind: 'exchange-failed' })
           break
         }
-        this.beats.set('me', effect.beat)
+        if (effect.beat !== undefined) this.beats.set('me', effect.beat)
         this.tell({ kind: 'exchanged', beats: new Map(this.beats), redisId: this.redisId })
         break
       case 'read-map':
@@ -190,9 +190,12 @@ describe('a member', () => {
     const counter = around.beats.get('me')?.counter
     around.pass(1_000)
     around.join('other').die()
-    around.pass(10_000)
-    // Its own counter stands still, so that the others see it.
+    around.pass(5_000)
+    // Its own counter stands still, so that the others see it; taken out for dead it does not show itself anew.
     expect(around.beats.get('me')?.counter).toBe(counter)
+    around.beats.delete('me')
+    around.pass(5_000)
+    expect(around.beats.has('me')).toBe(false)
     expect(around.maps).toHaveLength(before)
     around.mysqlAnswers = true
     around.pass(2_500)

@@ -31,6 +31,7 @@ const RETRY_MS = 500
 const GATHER_HEARTBEATS = 1.2
 const GATHER_AFTER_DEATH_HEARTBEATS = 0.4
 const LONGEST_GATHER_MS = 1_000
+const LONGEST_GATHER_HEARTBEATS = 4
 const ATTEMPT_TIMEOUT_MS = 3_000
 const LOCK_RETRY_MS = 100
 /** After which a leaving member lets go although no map has taken its partitions away. */
@@ -66,6 +67,9 @@ export class Member {
   private nextReadMs = 0
   private nextRetryMs = 0
   private leaveByMs = Infinity
+  /** The first exchange that says so; undefined while none has begun. */
+  private firstLeavingExchange: number | undefined
+  private hasSaidThatItLeaves = false
   private lostSinceRead = false
   /** Exchanges begun, and the first of them that began after the newest map was adopted. */
   private exchanges = 0
@@ -85,7 +89,7 @@ export class Member {
       random,
       gatherMs: GATHER_HEARTBEATS * heartbeatMs,
       gatherAfterDeathMs: GATHER_AFTER_DEATH_HEARTBEATS * heartbeatMs,
-      longestGatherMs: LONGEST_GATHER_MS,
+      longestGatherMs: Math.max(LONGEST_GATHER_MS, LONGEST_GATHER_HEARTBEATS * heartbeatMs),
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
       lockRetryMs: LOCK_RETRY_MS,
     })
@@ -106,6 +110,11 @@ export class Member {
 
   get owned(): readonly number[] {
     return this.holdings.owned
+  }
+
+  /** Whether the newest map gives a partition to this member. */
+  wants(partition: number): boolean {
+    return this.holdings.wants(partition)
   }
 
   /** Named by the newest map it knows, and holding just what that gives it, which may be nothing. */
@@ -136,7 +145,7 @@ export class Member {
         this.isReading = false
         return this.rebalancing.mapReadFailed(nowMs)
       case 'map-heard':
-        return this.adopt(event.map, nowMs)
+        return this.heard(event.map, nowMs)
       case 'locked':
         return this.read(this.rebalancing.locked(event.attempt))
       case 'lock-refused':
@@ -212,9 +221,12 @@ export class Member {
 
   private exchange(nowMs: number): MemberEffect[] {
     if (this.isExchanging || this.counter === 0 || this.currentPhase === 'left') return []
+    const isLeaving = this.currentPhase === 'leaving'
     this.isExchanging = true
     this.exchanges += 1
-    const beat = { counter: this.counter, leaving: this.currentPhase === 'leaving' }
+    if (isLeaving) this.firstLeavingExchange ??= this.exchanges
+    const isShown = isLeaving || this.isHealthy(nowMs)
+    const beat = isShown ? { counter: this.counter, leaving: isLeaving } : undefined
     return [{ kind: 'exchange', beat, forget: this.forgettable(nowMs) }]
   }
 
@@ -227,6 +239,8 @@ export class Member {
 
   private exchanged(event: MemberEvent & { kind: 'exchanged' }, nowMs: number): MemberEffect[] {
     this.isExchanging = false
+    if (this.currentPhase === 'left') return []
+    this.hasSaidThatItLeaves = this.exchanges >= (this.firstLeavingExchange ?? Infinity)
     const isAnother = this.redisId !== undefined && this.redisId !== event.redisId
     this.redisId = event.redisId
     this.detector.look(event.beats, membersOf(this.newest), nowMs)
@@ -245,6 +259,12 @@ export class Member {
     }
     effects.push(...this.rebalancing.mapRead(this.situation(nowMs)))
     return effects
+  }
+
+  /** What is not the very next map is looked up: Redis may be of another time than MySQL. */
+  private heard(map: PartitionMap, nowMs: number): MemberEffect[] {
+    if (map.generation === this.generation + 1) return this.adopt(map, nowMs)
+    return map.generation > this.generation ? this.readSoon([]) : []
   }
 
   private adopt(map: PartitionMap, nowMs: number): MemberEffect[] {
@@ -292,7 +312,9 @@ export class Member {
     if (this.currentPhase !== 'leaving') return
     const hasNobodyToHandOverTo = this.mayJudge(nowMs) && this.detector.staying.length === 0
     if (hasNobodyToHandOverTo) effects.push(...this.holdings.giveUp())
-    if (!this.holdings.isEmpty) return
+    // Who had shown itself must have said that it leaves, or the others would wait for it, or give it something yet.
+    const isKnownToLeave = this.hasSaidThatItLeaves || this.counter === 0 || nowMs >= this.leaveByMs
+    if (!this.holdings.isEmpty || !isKnownToLeave) return
     this.currentPhase = 'left'
     effects.push({ kind: 'depart' })
   }

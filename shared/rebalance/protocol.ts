@@ -53,10 +53,14 @@ export type MemberEvent =
 export type MemberEffect =
   /** Ask MySQL something, and look whether the loops get round. */
   | { readonly kind: 'probe' }
-  /** Show oneself to the others, and read all of them. `forget`: the dead, if they still stand at these counters. */
+  /**
+   * Show oneself to the others, and read all of them. Without a beat only read: who makes no progress shows nothing, or
+   * it would pass for somebody new each time that it is taken out for dead. `forget`: the dead, if they still stand at
+   * these counters.
+   */
   | {
       readonly kind: 'exchange'
-      readonly beat: Beat
+      readonly beat: Beat | undefined
       readonly forget: ReadonlyMap<string, number>
     }
   | { readonly kind: 'read-map' }
@@ -73,5 +77,5 @@ export type MemberEffect =
   | { readonly kind: 'stamp'; readonly generation: number; readonly partitions: readonly number[] }
   /** Finish what is in flight of these partitions, forget them, and let go. */
   | { readonly kind: 'release'; readonly partitions: readonly number[] }
-  /** Everything is handed over: take oneself out of Redis and end. */
+  /** Everything is handed over, and the others know that this member leaves: end. */
   | { readonly kind: 'depart' }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex'
 import { FrontrowError } from '../errors.ts'
+import { errorFields, type Log } from '../log.ts'
 import { classifyMysqlError } from '../mysql/errors.ts'
 import type { Topology } from '../placement.ts'
 import { decodeAssignment, encodeAssignment } from '../ring/encode-assignment.ts'
@@ -18,16 +19,24 @@ const DELETED_AT_ONCE = 100
 
 /**
  * The newest map of a topology, and the highest generation of any. Generations are counted here and nowhere else:
- * Redis may lose everything, and they only grow.
+ * Redis may lose everything, and they only grow. A row that cannot be read counts with its generation, so that the next
+ * map goes over it: no row may stop the members for ever.
  */
 export async function readNewestMap(
   knex: Knex,
   topology: Topology,
+  log: Log,
 ): Promise<{ newest: PartitionMap | undefined; highest: number }> {
   const row = await knex<RebalanceRow>('rebalances').orderBy('generation', 'desc').first()
   if (row === undefined) return { newest: undefined, highest: 0 }
-  const isOfTopology = row.topology_version === topology.version
-  return { newest: isOfTopology ? mapOf(row) : undefined, highest: row.generation }
+  const highest = row.generation
+  if (row.topology_version !== topology.version) return { newest: undefined, highest }
+  try {
+    return { newest: mapOf(row), highest }
+  } catch (error) {
+    log.error({ generation: highest, ...errorFields(error) }, 'a stored map cannot be read')
+    return { newest: undefined, highest }
+  }
 }
 
 /**
@@ -58,11 +67,17 @@ export async function storeMap(
   }
   const row = await knex<RebalanceRow>('rebalances').where({ generation }).first()
   if (row === undefined) throw new FrontrowError('GENERATION_TAKEN', `generation ${generation} is gone`)
+  await forgetOldGenerations(knex, generation)
+  return mapOf(row)
+}
+
+/** The map is stored by then: what fails here is done after the next one. */
+async function forgetOldGenerations(knex: Knex, newest: number): Promise<void> {
   await knex('rebalances')
-    .where('generation', '<=', generation - KEPT_GENERATIONS)
+    .where('generation', '<=', newest - KEPT_GENERATIONS)
     .limit(DELETED_AT_ONCE)
     .delete()
-  return mapOf(row)
+    .catch(() => 0)
 }
 
 function mapOf(row: RebalanceRow): PartitionMap {

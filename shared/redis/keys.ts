@@ -34,8 +34,9 @@ export interface MembershipKeys {
   readonly lock: string
 }
 
-export function membershipKeys(prefix: string): MembershipKeys {
-  const root = `${prefix}{members}`
+/** By topology: members that know different ones have nothing to say to each other. */
+export function membershipKeys(prefix: string, topology: Pick<Topology, 'version'>): MembershipKeys {
+  const root = `${prefix}{members}${topology.version}:`
   return { beats: `${root}beats`, maps: `${root}maps`, lock: `${root}lock` }
 }
 

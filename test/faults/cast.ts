@@ -200,7 +200,7 @@ export const strikes: Readonly<Record<string, Strike>> = {
     proxy.fault = 'pass'
   },
   'delete what Redis knows of the consumers': async (cast) => {
-    const { beats, maps, lock } = membershipKeys(cast.deployment.keyPrefix)
+    const { beats, maps, lock } = membershipKeys(cast.deployment.keyPrefix, { version: 1 })
     await cast.deployment.redis.del(beats, maps, lock)
   },
   'kill a function server': async (cast) => {

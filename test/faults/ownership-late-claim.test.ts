@@ -63,7 +63,7 @@ async function storeNext(changed: number, to: BundleProcess): Promise<PartitionM
 }
 
 async function broadcast(map: PartitionMap): Promise<void> {
-  await broadcastMap(defineScripts(deployment.redis), membershipKeys(deployment.keyPrefix), map)
+  await broadcastMap(defineScripts(deployment.redis), membershipKeys(deployment.keyPrefix, topology), map)
 }
 
 const refusedClaims = (): Promise<number> => late.count('frontrow_claims_total{result="refused"}')

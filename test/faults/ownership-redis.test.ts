@@ -35,7 +35,7 @@ describe.skipIf(!canHaveOwnServers())('what Redis knows of the consumers may go'
     const folder = ownFolder()
     redis = await startOwnRedis(folder)
     deployment = await Deployment.on({ redisUrl: redis.url, databaseUrl: inject('databaseUrl') }, folder)
-    keys = membershipKeys(deployment.keyPrefix)
+    keys = membershipKeys(deployment.keyPrefix, { version: 1 })
     url = (await deployment.startFunctions({ settings })).url
     consumers = [await deployment.startConsumer({ settings }), await deployment.startConsumer({ settings })]
   })

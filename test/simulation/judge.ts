@@ -97,6 +97,7 @@ export class Judge {
     if (record.sequence !== place) this.say(`${command} has place ${record.sequence}, not ${place}`)
     this.sequences.set(partition, record.sequence)
     this.checkOrder(record, command)
+    this.checkReason(record)
     this.checkSeats(record)
     if (record.status !== undefined) this.statuses.set(record.requestId, record.status)
   }
@@ -108,9 +109,9 @@ export class Judge {
         this.say(`${command} was accepted and never decided`)
     }
     for (const [requestId, status] of this.statuses) {
-      const shown = this.forgottenRequests.has(requestId) ? undefined : shownOf(requestId)
-      if (shown !== undefined && shown !== status)
-        this.say(`${requestId} is ${status}, and shown as ${shown}`)
+      if (this.forgottenRequests.has(requestId)) continue
+      const shown = shownOf(requestId) ?? 'nothing'
+      if (shown !== status) this.say(`${requestId} is ${status}, and shown as ${shown}`)
     }
   }
 
@@ -126,6 +127,20 @@ export class Judge {
     const last = this.lastDecided.get(section) ?? 0
     if (place < last) this.say(`${command} came before one of its section that was decided already`)
     this.lastDecided.set(section, place)
+  }
+
+  /** Double sales show by themselves; a refusal, or a cancel that finds nothing, must have had its reason. */
+  private checkReason(record: DecisionRecord): void {
+    const holders = record.seatIds.map((seatId) =>
+      this.seats.get(`${record.performanceId}/${record.sectionId}/${seatId}`),
+    )
+    if (record.status === 'REJECTED' && holders.every((holder) => holder === undefined)) {
+      this.say(`${record.requestId} was rejected, and nobody had its seats`)
+    }
+    const holdsSome = [...this.seats.values()].includes(record.requestId)
+    if (record.command === 'cancel' && record.status === undefined && holdsSome) {
+      this.say(`${record.requestId} was not cancelled, and had seats`)
+    }
   }
 
   private checkSeats(record: DecisionRecord): void {

@@ -125,10 +125,6 @@ export class SimConsumer {
       release: async (partitions) => {
         for (const [shard, numbers] of this.byShard(partitions)) await this.loops[shard]?.release(numbers)
       },
-      depart: () =>
-        this.redisCall(() => {
-          redis.depart(process.name)
-        }),
     }
   }
 

@@ -200,7 +200,7 @@ export class SimMysql implements Host {
     for (const [number, stake] of batch.stakes) {
       const row = this.row(firstPartition + number)
       if (row.epoch !== stake.epoch && this.without !== 'epoch') refused.add(number)
-      else if (row.sequence !== stake.before) return { kind: 'wrong-memory', step: 'sequences' }
+      else if (row.sequence !== stake.before) return this.wrongMemory('sequences')
     }
     if (batch.stakes.size > 0 && refused.size === batch.stakes.size) return { kind: 'refused', refused }
     const decided = batch.decided.filter(({ record }) => !refused.has(record.partition))
@@ -213,10 +213,10 @@ export class SimMysql implements Host {
     const taken = batch.taken.filter(concerns)
     const goes = new Set(freed.map(seatOf))
     if (freed.some((row) => this.seats.get(seatOf(row)) !== row.requestId)) {
-      return { kind: 'wrong-memory', step: 'free-seats' }
+      return this.wrongMemory('free-seats')
     }
     if (taken.some((row) => this.seats.has(seatOf(row)) && !goes.has(seatOf(row)))) {
-      return { kind: 'wrong-memory', step: 'take-seats' }
+      return this.wrongMemory('take-seats')
     }
     for (const row of freed) this.seats.delete(seatOf(row))
     for (const row of taken) this.seats.set(seatOf(row), row.requestId)
@@ -225,6 +225,12 @@ export class SimMysql implements Host {
     }
     for (const { record } of decided) this.store(record, firstPartition)
     return { kind: 'committed', refused }
+  }
+
+  /** Nothing breaks by it, since nothing is committed; but no owner's memory should ever be wrong. */
+  private wrongMemory(step: 'sequences' | 'free-seats' | 'take-seats'): CommitResult {
+    this.judge.say(`an owner's memory was wrong: ${step}`)
+    return { kind: 'wrong-memory', step }
   }
 
   private store(record: DecisionRecord, firstPartition: number): void {

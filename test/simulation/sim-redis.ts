@@ -133,18 +133,14 @@ export class SimRedis implements Host {
 
   exchange(
     member: string,
-    beat: Beat,
+    beat: Beat | undefined,
     forget: ReadonlyMap<string, number>,
   ): { beats: Map<string, Beat>; redisId: string } {
-    this.beats.set(member, beat)
+    if (beat !== undefined) this.beats.set(member, beat)
     for (const [name, counter] of forget) {
       if (this.beats.get(name)?.counter === counter) this.beats.delete(name)
     }
     return { beats: new Map(this.beats), redisId: String(this.incarnation) }
-  }
-
-  depart(member: string): void {
-    this.beats.delete(member)
   }
 
   broadcast(map: PartitionMap): void {

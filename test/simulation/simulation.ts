@@ -41,6 +41,7 @@ const seatIds = ['1-1', '1-2', '1-3', '1-4', '1-5', '1-6'] as const
 /** Once faults stop: time-outs of sessions and locks, the member time-out, a few rounds of the protocol. */
 const REST_WITHIN_MS = 15_000
 const PROBED_WITHIN_MS = 3_000
+const QUIET_MS = 4_000
 const LONGEST_PAUSE_MS = 40
 
 /** Runs one seed: some time with faults under load, then peace, in which everything must come right. */
@@ -137,8 +138,13 @@ class SimWorld implements Stage {
     if (!(await this.clockwork.runUntil(() => this.redis.undecided === 0, PROBED_WITHIN_MS))) {
       this.judge.say(`a partition does not move: ${this.describe()}`)
     }
-    await this.clockwork.runUntil(() => false, 4 * MEMBER_TIMEOUT_MS)
-    if (!this.isAtRest()) this.judge.say(`did not stay at rest: ${this.describe()}`)
+    // One that was continued just before its death was seen may be taken out and in again. After that nothing may happen,
+    // for longer than between two looks at the stored maps.
+    await this.clockwork.runUntil(() => false, 3 * MEMBER_TIMEOUT_MS)
+    const { generations } = this.judge
+    await this.clockwork.runUntil(() => false, QUIET_MS)
+    const isQuiet = this.isAtRest() && this.judge.generations === generations
+    if (!isQuiet) this.judge.say(`did not stay at rest: ${this.describe()}`)
     this.judge.atRest((requestId) => this.redis.shownOf(requestId))
   }
 

@@ -15,7 +15,7 @@ export interface CallOptions {
   readonly resent?: boolean
 }
 
-/** After which a client gives an answer up. */
+/** After which a client gives an answer up; some come later, and what they answer has been carried out all the same. */
 const GIVE_UP_MS = 800
 
 /** The network: messages take their time, get lost, come late, twice, or in another order. */
@@ -107,6 +107,6 @@ export class Wire {
 
   private delayMs(): number {
     const usual = 0.2 + this.random.next() * 2
-    return !this.calm && this.random.chance(0.02) ? this.random.whole(20, 700) : usual
+    return !this.calm && this.random.chance(0.02) ? this.random.whole(20, 1_500) : usual
   }
 }

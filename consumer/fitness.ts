@@ -1,0 +1,40 @@
+/** Longer than a frozen owner can hold locks (5 s) and a claim waits for them (3 s), which no other consumer could mend. */
+const PATIENCE_MS = 10_000
+
+/** How long one that could not work stays away before it tries again. */
+const REST_MS = 60_000
+
+/**
+ * Whether a consumer whose MySQL answers can also work. One that beats and cannot claim (a user without rights, a pool
+ * that gets no connection), or whose loops do not get round (a Redis that refuses to be read), would keep its share of
+ * the partitions for ever. It gives way, and tries again after a rest: at once it would come and go.
+ */
+export class Fitness {
+  private failingSinceMs: number | undefined
+  private stuckSinceMs: number | undefined
+  private restsUntilMs = -Infinity
+
+  /** @param worked every partition that was asked for was answered */
+  claimed(worked: boolean, nowMs: number): void {
+    if (worked) this.failingSinceMs = undefined
+    else this.failingSinceMs ??= nowMs
+  }
+
+  /**
+   * @param loopsGetRound as a probe found it that MySQL answered
+   * @returns whether it should go on showing that it is alive
+   */
+  judge(loopsGetRound: boolean, nowMs: number): boolean {
+    if (loopsGetRound) this.stuckSinceMs = undefined
+    else this.stuckSinceMs ??= nowMs
+    // A loop was late for as long already when the probe called it stuck; after an outage it gets round soon.
+    const isStuck = this.stuckSinceMs !== undefined && nowMs - this.stuckSinceMs > PATIENCE_MS / 2
+    const isFailing = this.failingSinceMs !== undefined && nowMs - this.failingSinceMs > PATIENCE_MS
+    if (isStuck || isFailing) {
+      this.restsUntilMs = nowMs + REST_MS
+      this.failingSinceMs = undefined
+      this.stuckSinceMs = undefined
+    }
+    return loopsGetRound && nowMs >= this.restsUntilMs
+  }
+}
