@@ -119,7 +119,8 @@ export class Consumer {
       log: this.log,
       owned: () => shards.all.map(({ number, loop }) => ({ shard: number, partitions: loop.owned })),
     })
-    this.enter('joining')
+    await this.warmUp(shards)
+    if (!this.isStopped()) this.enter('joining')
     void this.sayDurabilityGaps()
     const loops = shards.run()
     const following = this.follow(ownership, topology)
@@ -247,6 +248,15 @@ export class Consumer {
 
   private async pause(ms: number, signal: AbortSignal): Promise<void> {
     await delay(ms, undefined, { signal }).catch(() => undefined)
+  }
+
+  /** What comes with the first map stands still until its sections are loaded and its first batch is committed. */
+  private async warmUp(shards: Shards): Promise<void> {
+    try {
+      await shards.warmUp()
+    } catch (error) {
+      this.log.debug(errorFields(error), 'beginning cold')
+    }
   }
 
   private async sayDurabilityGaps(): Promise<void> {

@@ -8,10 +8,12 @@ import { redisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import { recoverStakes, type ShardKey } from './claim-partitions.ts'
 import { commitBatch } from './commit-batch.ts'
+import { decideBatch } from './decide-batch.ts'
 import { findStored } from './find-stored.ts'
 import { sectionLoader } from './load-sections.ts'
 import type { ConsumerMetrics } from './metrics.ts'
 import { SectionMemory } from './section-memory.ts'
+import { SectionState } from './section-state.ts'
 import { settleBatch } from './settle-batch.ts'
 import { ShardLoop } from './shard-loop.ts'
 import { ShardReader } from './shard-reader.ts'
@@ -39,6 +41,9 @@ export interface ShardsContext {
   readonly onServing: (partitions: readonly number[]) => void
 }
 
+const WARM_UP_ROUNDS = 5
+const WARM_UP_AT_ONCE = 8
+
 /** The loops of a consumer, one a shard, and what they do to the outside. */
 export class Shards {
   readonly all: readonly Shard[]
@@ -48,6 +53,36 @@ export class Shards {
   constructor(context: ShardsContext) {
     this.context = context
     this.all = Array.from({ length: context.topology.shards }, (_, number) => this.create(number))
+  }
+
+  /**
+   * Goes the way of a batch with nothing in hand, so that connections are made and code is compiled before partitions
+   * that stand still wait for it.
+   *
+   * @throws if the database does not answer
+   */
+  async warmUp(): Promise<void> {
+    const { commits, reads, topology } = this.context
+    const nobody = { performanceId: 'nobody', sectionId: 'nobody' }
+    const nothing = { kind: 'book', requestId: '0'.repeat(36) }
+    for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+      await Promise.all(
+        this.all.slice(0, WARM_UP_AT_ONCE).map(async ({ number, key }) => {
+          await findStored(reads, [nothing])
+          await sectionLoader(reads)([nobody])
+          const batch = decideBatch([], {
+            topology,
+            shard: number,
+            shardSlot: key.slot,
+            stakes: new Map(),
+            section: () => new SectionState({ terms: undefined, exists: false, holders: new Map() }),
+            storedBefore: new Map(),
+            poison: new Map(),
+          })
+          await commitBatch(batch, { knex: commits, shard: number, shardKey: key, nowMs: 0 })
+        }),
+      )
+    }
   }
 
   /** Until stopped. */
