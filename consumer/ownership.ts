@@ -149,7 +149,7 @@ export class Ownership {
     const { ports } = this
     switch (effect.kind) {
       case 'probe':
-        this.dispatch({ kind: 'probed', ok: this.fitness.judge(await ports.probe(), ports.monotonicMs()) })
+        await this.probe()
         return
       case 'exchange':
         this.dispatch({ kind: 'exchanged', ...(await ports.exchange(effect.beat, effect.forget)) })
@@ -192,6 +192,14 @@ export class Ownership {
         this.departed = true
         return
     }
+  }
+
+  private async probe(): Promise<void> {
+    const loopsGetRound = await this.ports.probe()
+    const nowMs = this.ports.monotonicMs()
+    // What failed may be somebody else's by now.
+    if (this.member.hasAllItWants) this.fitness.claimed(true, nowMs)
+    this.dispatch({ kind: 'probed', ok: this.fitness.judge(loopsGetRound, nowMs) })
   }
 
   private async takeLock(attempt: number): Promise<void> {

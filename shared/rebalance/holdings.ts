@@ -39,6 +39,11 @@ export class Holdings {
     return this.standings.size === 0 && (this.givingUp || this.mine.size === 0)
   }
 
+  get hasAllItWants(): boolean {
+    for (const partition of this.mine) if (this.standings.get(partition)?.is !== 'owned') return false
+    return true
+  }
+
   /** Agrees with the newest map. */
   get isSettled(): boolean {
     if (this.standings.size !== this.mine.size) return false

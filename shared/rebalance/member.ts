@@ -112,6 +112,10 @@ export class Member {
     return this.holdings.owned
   }
 
+  get hasAllItWants(): boolean {
+    return this.holdings.hasAllItWants
+  }
+
   /** Whether the newest map gives a partition to this member. */
   wants(partition: number): boolean {
     return this.holdings.wants(partition)

@@ -54,8 +54,8 @@ export class Judge {
     this.forgottenRequests.add(requestId)
   }
 
-  mapStored(generation: number): void {
-    this.note(`generation ${generation} stored`)
+  mapStored(generation: number, members: readonly string[]): void {
+    this.note(`generation ${generation} stored: ${members.join(' ')}`)
     this.generations += 1
     if (generation <= this.newestGeneration)
       this.say(`generation ${generation} after ${this.newestGeneration}`)

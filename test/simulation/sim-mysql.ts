@@ -164,7 +164,7 @@ export class SimMysql implements Host {
   storeMap(map: PartitionMap): PartitionMap {
     if (this.maps.has(map.generation)) throw new Error('generation taken')
     this.maps.set(map.generation, map)
-    this.judge.mapStored(map.generation)
+    this.judge.mapStored(map.generation, map.assignment.members)
     return map
   }
 

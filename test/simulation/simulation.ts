@@ -138,9 +138,10 @@ class SimWorld implements Stage {
     if (!(await this.clockwork.runUntil(() => this.redis.undecided === 0, PROBED_WITHIN_MS))) {
       this.judge.say(`a partition does not move: ${this.describe()}`)
     }
-    // One that was continued just before its death was seen may be taken out and in again. After that nothing may happen,
+    // One that was continued late, or whose answers were still on their way, may be taken out and in again. After that
+    // nothing may happen,
     // for longer than between two looks at the stored maps.
-    await this.clockwork.runUntil(() => false, 3 * MEMBER_TIMEOUT_MS)
+    await this.clockwork.runUntil(() => false, 7 * MEMBER_TIMEOUT_MS)
     const { generations } = this.judge
     await this.clockwork.runUntil(() => false, QUIET_MS)
     const isQuiet = this.isAtRest() && this.judge.generations === generations
