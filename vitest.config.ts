@@ -13,6 +13,12 @@ const luaAsText: Plugin = {
 
 const rooms = '{functions,consumer,shared,migrations,deploy,cli,bench}'
 
+const onServers = {
+  globalSetup: ['test/support/global-setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+}
+
 export default defineConfig({
   plugins: [luaAsText],
   test: {
@@ -28,13 +34,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...onServers,
           name: 'integration',
           include: ['test/{contract,integration,faults}/**/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          provide: { platform: 'node' },
         },
       },
+      // What the contract says holds on every platform; test/contract/node has what only Node's server does.
+      ...(['lambda', 'workers'] as const).map((platform) => ({
+        extends: true as const,
+        test: {
+          ...onServers,
+          name: platform,
+          include: ['test/contract/*.test.ts'],
+          provide: { platform },
+        },
+      })),
     ],
   },
 })

@@ -1,17 +1,26 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { onlyMysql } from './build/only-mysql.mjs'
+import { withoutTerminal } from './build/without-terminal.mjs'
 
 const root = join(import.meta.dirname, '..')
 
-/** Bundle → its entry. Packages stay outside: images and checkouts bring node_modules along. */
-const entries = {
+/** What is deployed, bundle → entry. Each is one file that starts alone, without node_modules. */
+const programs = {
   functions: 'functions/adapters/node.ts',
+  lambda: 'functions/adapters/lambda.ts',
   consumer: 'consumer/main.ts',
-  frontrow: 'cli/frontrow.ts',
   migrate: 'migrations/cli.ts',
-  knexfile: 'migrations/knexfile.ts',
+  frontrow: 'cli/frontrow.ts',
+}
+
+/** The same for Cloudflare's runtime, which is not Node. */
+const workers = { workers: 'functions/adapters/workers.ts' }
+
+/** What belongs to a checkout and finds its packages there. */
+const tools = {
   start: 'deploy/local/start.ts',
   test: 'deploy/local/test.ts',
   throughput: 'bench/throughput.ts',
@@ -24,34 +33,60 @@ const entries = {
 const command = 'frontrow'
 const shebang = '#!/usr/bin/env node'
 
+const common = {
+  absWorkingDir: root,
+  outdir: 'dist',
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  sourcemap: true,
+  loader: { '.lua': 'text' },
+  logLevel: 'error',
+  write: false,
+}
+
+const alone = {
+  ...common,
+  // Not the names: ioredis tells errors apart by those of their classes.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  // A third of the bytes of a map are the sources, which a stack trace does not need.
+  sourcesContent: false,
+  plugins: [onlyMysql],
+  // Packages of the older module format ask for Node's own modules by `require`.
+  banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+}
+
+const builds = [
+  { ...alone, entryPoints: programs },
+  {
+    ...alone,
+    entryPoints: workers,
+    plugins: [onlyMysql, withoutTerminal],
+    // A module there has no place to be required from.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire('/');" },
+  },
+  { ...common, entryPoints: tools, packages: 'external' },
+]
+
 /**
- * Bundles every entry that exists into dist/ and answers with the names.
+ * Bundles every entry into dist/ and answers with the files.
  *
  * @throws esbuild's error, which names file and line
  */
 export async function buildAll() {
-  const present = Object.entries(entries).filter(([, source]) => existsSync(join(root, source)))
-  const built = await build({
-    absWorkingDir: root,
-    entryPoints: Object.fromEntries(present),
-    outdir: 'dist',
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    packages: 'external',
-    sourcemap: true,
-    loader: { '.lua': 'text' },
-    logLevel: 'error',
-    write: false,
-  })
-  for (const file of built.outputFiles) writeIfChanged(file.path, file.text)
-  return present.map(([name]) => name)
+  const built = await Promise.all(builds.map((options) => build(options)))
+  const files = built.flatMap(({ outputFiles }) => outputFiles)
+  for (const file of files) writeIfChanged(file.path, file.text)
+  return files.map(({ path, contents }) => ({ path, bytes: contents.byteLength }))
 }
 
 /** Processes of a running `npm start` may be loading a bundle: unchanged ones stay, changed ones are swapped whole. */
 function writeIfChanged(path, text) {
-  const isCommand = path === join(root, 'dist', `${command}.js`)
+  const isCommand = path === join(root, 'dist', `${command}.mjs`)
   const content = isCommand && !text.startsWith('#!') ? `${shebang}\n${text}` : text
   if (existsSync(path) && readFileSync(path, 'utf8') === content) return
   mkdirSync(dirname(path), { recursive: true })
@@ -60,4 +95,10 @@ function writeIfChanged(path, text) {
   renameSync(draft, path)
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await buildAll()
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const deployed = new Set([...Object.keys(programs), ...Object.keys(workers)].map((name) => `${name}.mjs`))
+  for (const { path, bytes } of await buildAll()) {
+    const name = relative(join(root, 'dist'), path)
+    if (deployed.has(name)) console.log(`${String(Math.round(bytes / 1_024)).padStart(6)} KB  dist/${name}`)
+  }
+}

@@ -12,8 +12,6 @@ import { seatRoutes } from './seats.ts'
 /** The application: all routes, on whatever platform hands in the ports. */
 export function createApp(ports: Ports): Hono {
   const app = new Hono()
-  ports.metrics.gauge('frontrow_waiters', 'Clients that wait for an outcome', () => ports.waiters.size)
-  ports.metrics.gauge('frontrow_event_streams', 'Clients that watch seats', () => ports.seatFeed?.size ?? 0)
   const routes: Route[] = [
     ...bookingRoutes(ports),
     ...performanceRoutes(ports),

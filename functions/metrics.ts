@@ -14,10 +14,14 @@ export interface Metrics {
   readonly contentType: string
 }
 
-/** Metrics of this server, in a registry of their own: two servers in one process do not mix. */
-export function createMetrics(): Metrics {
+/**
+ * Metrics of this server, in a registry of their own: two servers in one process do not mix.
+ *
+ * @param options.ofProcess with those of the process: memory, processor time, event loop
+ */
+export function createMetrics({ ofProcess }: { readonly ofProcess: boolean }): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  if (ofProcess) collectDefaultMetrics({ register: registry })
   const accepts = new Counter({
     name: 'frontrow_accepts_total',
     help: 'Bookings and cancels by what they were answered',

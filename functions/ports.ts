@@ -7,6 +7,7 @@ import type { Identify } from './identity.ts'
 import type { Metrics } from './metrics.ts'
 import type { MysqlGate } from './mysql-gate.ts'
 import type { PageAssetSource } from './openapi/page-assets.ts'
+import type { Platform } from './platform.ts'
 import type { SeatFeed } from './seat-feed.ts'
 import type { TopologyKeeper } from './topology-keeper.ts'
 import type { Waiters } from './waiters.ts'
@@ -20,6 +21,7 @@ interface Clock {
 
 /** All that the application needs from where it runs. */
 export interface Ports {
+  readonly platform: Platform
   readonly mysql: MysqlGate
   /** A client of the role `accept`: nothing that it could not send at once is ever sent. */
   readonly redis: Redis

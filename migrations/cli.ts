@@ -1,12 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Knex } from 'knex'
 import { databaseConfig } from '../shared/config.ts'
 import { FrontrowError } from '../shared/errors.ts'
-import { connectMysql } from '../shared/mysql/connect.ts'
+import { connectForMigrations, listMigrations, migrateLatest, migrateRollback, unlock } from './migrate.ts'
 
-/** `npm run migrate -- COMMAND`: the knex CLI with our configuration. Runs as dist/migrate.js. */
-const root = join(import.meta.dirname, '..')
-
+/** `npm run migrate -- COMMAND`, and what an image's migration job runs. Exit codes: 0 well, 1 failed, 2 used wrongly. */
 const usage = `Usage: npm run migrate -- latest | rollback [--all] | status | unlock | make NAME
 
   latest     brings the tables up to date
@@ -15,63 +14,79 @@ const usage = `Usage: npm run migrate -- latest | rollback [--all] | status | un
   unlock     releases the lock of a migration that was killed; only if none is running
   make NAME  creates an empty migration; add it to the list in migrations/migrate.ts`
 
-function knexArguments([command, ...rest]: readonly string[]): string[] | undefined {
+type Work = (knex: Knex) => Promise<string>
+
+function databaseWork([command, ...rest]: readonly string[]): Work | undefined {
+  if (command === 'rollback' && rest.every((word) => word === '--all')) {
+    return async (knex) =>
+      ranSentence(await migrateRollback(knex, { all: rest.length > 0 }), 'taken back', 'Already at the start')
+  }
+  if (rest.length > 0) return undefined
   switch (command) {
     case 'latest':
+      return async (knex) => ranSentence(await migrateLatest(knex), 'ran', 'Already up to date')
     case 'status':
+      return async (knex) => statusSentence(await listMigrations(knex))
     case 'unlock':
-      return rest.length === 0 ? [`migrate:${command}`] : undefined
-    case 'rollback':
-      return rest.every((word) => word === '--all') ? ['migrate:rollback', ...rest] : undefined
-    case 'make': {
-      const [name = ''] = rest
-      if (rest.length !== 1 || !/^[a-z][a-z0-9_]*$/.test(name)) return undefined
-      const directory = join(root, 'migrations')
-      const stub = join(directory, 'migration.stub')
-      return ['migrate:make', name, '-x', 'ts', '--migrations-directory', directory, '--stub', stub]
-    }
+      return async (knex) => {
+        await unlock(knex)
+        return 'Migrations may run again'
+      }
     default:
       return undefined
   }
 }
 
-/** One sentence where the database cannot be used; the knex CLI would print a stack. */
-async function whyUnusable(): Promise<string | undefined> {
+function ranSentence(names: readonly string[], verb: string, nothing: string): string {
+  return names.length === 0 ? nothing : [`${names.length} migrations ${verb}:`, ...names].join('\n  ')
+}
+
+function statusSentence({ completed, pending }: Awaited<ReturnType<typeof listMigrations>>): string {
+  const list = (title: string, names: readonly string[]): string =>
+    names.length === 0 ? `No ${title} migrations` : [`${names.length} ${title}:`, ...names].join('\n  ')
+  return [list('Completed', completed), list('Pending', pending)].join('\n')
+}
+
+/** A new file from the stub, in a checkout. */
+function make(name: string): string {
+  const directory = join(import.meta.dirname, '..', 'migrations')
+  const stub = join(directory, 'migration.stub')
+  if (!existsSync(stub)) throw new FrontrowError('CONFIG_INVALID', 'make needs a checkout')
+  const stamp = new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)
+  const file = `${stamp}_${name}.ts`
+  copyFileSync(stub, join(directory, file))
+  return `Created migrations/${file}; add it to the list in migrations/migrate.ts`
+}
+
+async function onDatabase(work: Work): Promise<string> {
+  const knex = connectForMigrations(databaseConfig(process.env))
   try {
-    const knex = connectMysql(databaseConfig(process.env), 'read', 1)
-    try {
-      await knex.raw('SELECT 1')
-    } finally {
-      await knex.destroy()
-    }
-    return undefined
-  } catch (error) {
-    if (error instanceof FrontrowError) return error.message
-    const { code, message } = error as { code?: unknown; message?: unknown }
-    return `the database at DATABASE_URL cannot be used: ${String(message === '' ? code : message)}`
+    await knex.raw('SELECT 1').catch((error: unknown) => {
+      const { code, message } = error as { code?: unknown; message?: unknown }
+      const why = String(message === '' ? code : message)
+      throw new FrontrowError('CONFIG_INVALID', `the database at DATABASE_URL cannot be used: ${why}`)
+    })
+    return await work(knex)
+  } finally {
+    await knex.destroy()
   }
 }
 
-async function main(): Promise<number> {
-  const words = process.argv.slice(2)
-  const wanted = knexArguments(words)
-  if (wanted === undefined) {
+async function main(words: readonly string[]): Promise<number> {
+  const [command, name = '', ...more] = words
+  const makes = command === 'make' && more.length === 0 && /^[a-z][a-z0-9_]*$/.test(name)
+  const work = databaseWork(words)
+  if (!makes && work === undefined) {
     console.error(usage)
     return 2
   }
-  const needsDatabase = words[0] !== 'make'
-  const complaint = needsDatabase ? await whyUnusable() : undefined
-  if (complaint !== undefined) {
-    console.error(`migrate: ${complaint}`)
+  try {
+    console.log(work === undefined ? make(name) : await onDatabase(work))
+    return 0
+  } catch (error) {
+    console.error(`migrate: ${error instanceof Error ? error.message : String(error)}`)
     return 1
   }
-  const cli = join(root, 'node_modules', 'knex', 'bin', 'cli.js')
-  const settings = needsDatabase ? ['--knexfile', join(root, 'dist', 'knexfile.js')] : ['--client', 'mysql2']
-  const { status } = spawnSync(process.execPath, [cli, ...settings, ...wanted], {
-    stdio: 'inherit',
-    cwd: root,
-  })
-  return status ?? 1
 }
 
-process.exitCode = await main()
+process.exitCode = await main(process.argv.slice(2))

@@ -1,4 +1,6 @@
-import type { Knex } from 'knex'
+import knexOf, { type Knex } from 'knex'
+import type { MysqlConfig } from '../shared/config.ts'
+import { knexConfig } from '../shared/mysql/connect.ts'
 import * as catalogue from './20261123000001_catalogue.ts'
 import * as decisions from './20261123000002_decisions.ts'
 import * as partitions from './20261123000003_partitions.ts'
@@ -16,7 +18,7 @@ export const migrations: readonly Migration[] = [
 ]
 
 /** The migrations as imports instead of files, so that a bundle carries them. */
-export const migrationSource: Knex.MigrationSource<Migration> = {
+const migrationSource: Knex.MigrationSource<Migration> = {
   getMigrations: () => Promise.resolve([...migrations]),
   getMigrationName: ({ name }) => name,
   getMigration: ({ steps }) => Promise.resolve(steps),
@@ -30,8 +32,29 @@ export async function migrateLatest(knex: Knex): Promise<string[]> {
   return names
 }
 
-/** Takes the last batch of migrations back. @returns their names */
-export async function migrateRollback(knex: Knex): Promise<string[]> {
-  const [, names] = (await knex.migrate.rollback(config)) as [number, string[]]
+/** Takes the last batch of migrations back, or all of them. @returns their names */
+export async function migrateRollback(knex: Knex, { all = false } = {}): Promise<string[]> {
+  const [, names] = (await knex.migrate.rollback(config, all)) as [number, string[]]
   return names
+}
+
+/** Names of the migrations that have run here and of those that have not, oldest first. */
+export async function listMigrations(
+  knex: Knex,
+): Promise<{ readonly completed: string[]; readonly pending: string[] }> {
+  const [completed, pending] = (await knex.migrate.list(config)) as [{ name: string }[], { name: string }[]]
+  return { completed: completed.map(({ name }) => name), pending: pending.map(({ name }) => name) }
+}
+
+/** Takes the lock of a migration that was killed. */
+export async function unlock(knex: Knex): Promise<void> {
+  await knex.migrate.forceFreeMigrationsLock(config)
+}
+
+/**
+ * One connection. Not from `connectMysql`, whose pool takes a server that is silent for seconds for a lost one: altering
+ * a large table takes longer.
+ */
+export function connectForMigrations(database: MysqlConfig): Knex {
+  return knexOf({ ...knexConfig(database, 'read', 1), pool: { min: 0, max: 1 } })
 }

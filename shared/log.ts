@@ -1,10 +1,15 @@
-import { pino, type Logger } from 'pino'
+import { pino, type DestinationStream, type Logger } from 'pino'
 
 export type Log = Logger
 
-/** One JSON line an event on standard output. Personal data (customers, tokens, keys) is never logged. */
-export function createLog(service: string, level: string): Log {
-  return pino({ level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime })
+/**
+ * One JSON line an event. Personal data (customers, tokens, keys) is never logged.
+ *
+ * @param destination where there is no standard output to write to
+ */
+export function createLog(service: string, level: string, destination?: DestinationStream): Log {
+  const options = { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime }
+  return destination === undefined ? pino(options) : pino(options, destination)
 }
 
 /** What of an error may be logged: no SQL, which holds the values that were being written. */

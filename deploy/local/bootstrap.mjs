@@ -136,10 +136,9 @@ async function main([entry, ...args]) {
   if (!entries.includes(entry)) throw new Refusal(`Usage: bootstrap.mjs <${entries.join('|')}> [arguments]`)
   await installPackages(!args.includes('--no-install'))
   const { buildAll } = await import('../build.mjs')
-  const built = await buildAll()
-  if (!built.includes(entry)) throw new Refusal(`There is nothing to run for "${entry}" in this checkout.`)
+  await buildAll()
   if (entry === 'migrate' || entry === 'frontrow') chooseServers(entry, args)
-  const bundle = join(root, 'dist', `${entry}.js`)
+  const bundle = join(root, 'dist', `${entry}.mjs`)
   process.argv = [process.argv[0], bundle, ...args]
   await import(pathToFileURL(bundle).href)
 }

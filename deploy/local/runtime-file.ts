@@ -76,6 +76,6 @@ async function takeLock(local: string): Promise<void> {
 /** They notice by themselves that their supervisor is gone; one that is frozen does not. */
 async function endChildren({ pids }: Runtime): Promise<void> {
   const children = [pids.functions, ...pids.consumers]
-  const marks = ['dist/functions.js', 'dist/consumer.js']
+  const marks = ['dist/functions.mjs', 'dist/consumer.mjs']
   await Promise.all(children.map((pid) => endStranger(pid, marks, { patienceMs: 3_000, graceMs: 5_000 })))
 }

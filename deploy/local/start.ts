@@ -179,7 +179,7 @@ async function bringUpServices({
       await startService({
         ...common,
         name,
-        bundle: 'consumer.js',
+        bundle: 'consumer.mjs',
         url: urlOf(each),
         environment: environmentOfOne,
       }),
@@ -189,7 +189,7 @@ async function bringUpServices({
   const functions = await startService({
     ...common,
     name: 'functions',
-    bundle: 'functions.js',
+    bundle: 'functions.mjs',
     url: api,
     environment: functionEnvironment,
   })

@@ -1,27 +1,17 @@
-import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import { getRequestListener } from '@hono/node-server'
 import type { FunctionConfig } from '../../shared/config.ts'
 import type { FrontrowError } from '../../shared/errors.ts'
-import { errorFields, type Log } from '../../shared/log.ts'
-import { connectMysql } from '../../shared/mysql/connect.ts'
-import { connectRedis } from '../../shared/redis/connect.ts'
-import { defineScripts } from '../../shared/redis/scripts.ts'
+import type { Log } from '../../shared/log.ts'
 import { createApp } from '../app.ts'
-import { writesGatherer } from '../gather-writes.ts'
-import { createIdentify } from '../identity.ts'
-import { createMetrics } from '../metrics.ts'
-import { createMysqlGate } from '../mysql-gate.ts'
-import type { Ports } from '../ports.ts'
-import { problem } from '../problem.ts'
-import { SeatFeed } from '../seat-feed.ts'
-import { TopologyKeeper } from '../topology-keeper.ts'
-import { Waiters } from '../waiters.ts'
+import { platforms } from '../platform.ts'
+import { assemblePorts, createInstance } from './assemble-ports.ts'
+import { connect } from './connections.ts'
+import { listenLive } from './listen-live.ts'
 import { nodeDocsAsset } from './node-docs.ts'
 import { answerUnreadable, serverOptions } from './node-http.ts'
-import { RedisReplies } from './redis-replies.ts'
+import { unreadable } from './unreadable.ts'
 
 /** Connections to MySQL: it serves reads only, and never an accept. */
 const MYSQL_CONNECTIONS = 10
@@ -52,61 +42,22 @@ interface Options {
  */
 export async function startNodeServer({ config, log, onDiffers }: Options): Promise<NodeServer> {
   let stopping = false
-  const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() }
-  const redis = connectRedis(config.redis, 'accept', (error) => {
-    log.warn(errorFields(error), 'redis')
-  })
-  const knex = connectMysql(config.mysql, 'read', MYSQL_CONNECTIONS)
-  const mysql = createMysqlGate(knex, log)
-  const topology = new TopologyKeeper({ config, mysql, redis, nowMs: clock.nowMs, log, onDiffers })
-  const replies = new RedisReplies(
-    connectRedis(config.redis, 'subscribe', (error) => {
-      log.debug(errorFields(error), 'redis subscriber')
-    }),
-    topology,
-    log,
-  )
-  const waiters = new Waiters(replies, config.maxWaiters)
-  const seatFeed = new SeatFeed({
-    connectReader: () =>
-      connectRedis(config.redis, 'read', (error) => {
-        log.debug(errorFields(error), 'redis reader')
-      }),
-    redis,
-    topology,
-    log,
-    limit: config.maxEventStreams,
-  })
-  const ports: Ports = {
-    mysql,
-    redis,
-    gatherWrites: writesGatherer(redis),
-    scripts: defineScripts(redis),
-    topology,
-    waiters,
-    seatFeed,
-    identify: createIdentify(config.auth, clock.nowMs),
-    clock,
-    log,
-    metrics: createMetrics(),
-    limits: config,
-    corsOrigins: config.corsOrigins,
-    docsAsset: nodeDocsAsset(),
-    newExchangeId: exchangeIds(),
-    isStopping: () => stopping,
-  }
+  const instance = createInstance(config, log, platforms.node, nodeDocsAsset())
+  const connections = connect(instance, MYSQL_CONNECTIONS)
+  const alone = assemblePorts(instance, connections, { isStopping: () => stopping, onDiffers })
+  const live = listenLive(instance, alone)
+  const ports = { ...alone, waiters: live.waiters, seatFeed: live.seatFeed }
+  const { topology } = ports
   const closeClients = async (): Promise<void> => {
     clearInterval(retry)
-    replies.close()
-    seatFeed.close()
-    redis.disconnect()
-    await knex.destroy()
+    live.close()
+    await connections.close()
   }
   const loadTopology = (): void => {
-    if (topology.current === undefined) void topology.load().then(() => replies.keepUp())
+    if (topology.current === undefined) void topology.load().then(() => live.keepUp())
   }
   const retry = setInterval(loadTopology, TOPOLOGY_RETRY_MS)
-  const listener = getRequestListener(createApp(ports).fetch, { errorHandler: unreadable(ports) })
+  const listener = getRequestListener(createApp(ports).fetch, { errorHandler: () => unreadable(ports) })
   const server = createServer(serverOptions(config), (request, response) => void listener(request, response))
   answerUnreadable(server, ports)
   try {
@@ -127,8 +78,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
       }
       stopping = true
       log.info('stopping')
-      waiters.close()
-      seatFeed.close()
+      live.letGo()
       await drain(server)
       await closeClients()
       log.info('stopped')
@@ -161,25 +111,4 @@ async function drain(server: Server): Promise<void> {
   })
   clearInterval(sweep)
   clearTimeout(deadline)
-}
-
-/** Ids for HTTP exchanges: unique by the random part, cheap by the counter. */
-function exchangeIds(): () => string {
-  const prefix = randomBytes(9).toString('base64url')
-  let count = 0
-  return () => `${prefix}-${(count++).toString(36)}`
-}
-
-/** The answer to requests that do not even reach the application: an impossible Host header, an impossible path. */
-function unreadable(ports: Ports): () => Response {
-  return () => {
-    const { status, headers, body } = problem(
-      'bad-request',
-      'The request line or the Host header makes no sense.',
-    )
-    return new Response(JSON.stringify(body), {
-      status,
-      headers: { ...headers, 'x-request-id': ports.newExchangeId() },
-    })
-  }
 }

@@ -25,19 +25,35 @@ const sessionSettings: Record<MysqlRole, string> = {
   read: 'SET SESSION innodb_lock_wait_timeout = 4',
 }
 
+/** What a platform asks of the driver. */
+interface DriverOptions {
+  /** Reads rows without compiling a reader for each kind: for where code may not be made at run time. */
+  readonly disableEval?: true
+}
+
 /**
  * A Knex pool for one role. Connects at first use.
  *
  * @throws if the certificate file of the configuration cannot be read
  */
-export function connectMysql(config: MysqlConfig, role: MysqlRole, maxConnections: number): Knex {
-  return knex(knexConfig(config, role, maxConnections))
+export function connectMysql(
+  config: MysqlConfig,
+  role: MysqlRole,
+  maxConnections: number,
+  driver: DriverOptions = {},
+): Knex {
+  return knex(knexConfig(config, role, maxConnections, driver))
 }
 
 const silent = (): void => undefined
 
-/** What `connectMysql` hands to Knex; the knex CLI takes it from here. */
-export function knexConfig(config: MysqlConfig, role: MysqlRole, maxConnections: number): Knex.Config {
+/** What `connectMysql` hands to Knex. */
+export function knexConfig(
+  config: MysqlConfig,
+  role: MysqlRole,
+  maxConnections: number,
+  driver: DriverOptions = {},
+): Knex.Config {
   const url = new URL(config.url)
   const sslMode = url.searchParams.get('ssl-mode')?.toUpperCase()
   const ca = config.tlsCaFile === undefined ? undefined : readFileSync(config.tlsCaFile)
@@ -47,6 +63,7 @@ export function knexConfig(config: MysqlConfig, role: MysqlRole, maxConnections:
     // Every error reaches its caller; Knex would write it to the console besides.
     log: { warn: silent, error: silent, debug: silent, deprecate: silent },
     connection: {
+      ...driver,
       host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
       port: url.port === '' ? 3306 : Number(url.port),
       user: decodeURIComponent(url.username),

@@ -35,6 +35,8 @@ afterAll(async () => {
 
 afterEach(async () => {
   redisProxy.fault = 'pass'
+  redisProxy.delayMs = 0
+  redisProxy.disarm()
   mysqlProxy.fault = 'pass'
   await until(async () => (await server.ask('/readyz')).status === 200)
 })
@@ -89,12 +91,14 @@ describe('when Redis does not answer', () => {
   it('says that it cannot know, and the same key finds out', async () => {
     const customer = someone()
     const requestId = deriveRequestId(customer, 'hamlet', 'silent')
-    redisProxy.fault = 'swallow'
+    const trap = redisProxy.trap(customer, 'hold-before')
     const unknown = await server.book(customer, wish, 'silent')
     expect(typeOf(unknown)).toEqual([504, 'answer-unknown'])
     expect(unknown.headers.get('location')).toBe(`/bookings/${requestId}`)
     expect(unknown.headers.get('retry-after')).toBe('1')
-    // The silent connection is given up by itself, and from then on the answer is a clear no.
+    trap.release()
+    // A silent connection is given up by itself, and from then on the answer is a clear no.
+    redisProxy.fault = 'swallow'
     await until(async () => (await server.ask('/readyz')).status === 503)
     expect(typeOf(await server.book(someone(), wish))).toEqual([503, 'unavailable'])
     redisProxy.fault = 'pass'
@@ -106,8 +110,9 @@ describe('when Redis does not answer', () => {
 
   it('asks again by itself when the connection breaks, and accepts once', async () => {
     const customer = someone()
-    redisProxy.fault = 'cut'
+    const trap = redisProxy.trap(customer, 'lose-answer')
     expect((await server.book(customer, wish, 'cut')).status).toBe(202)
+    await trap.answered
     expect(await commandsOf(customer)).toHaveLength(1)
   })
 
@@ -115,13 +120,15 @@ describe('when Redis does not answer', () => {
     const customer = someone()
     const requestId = deriveRequestId(customer, 'hamlet', 'cut-off')
     const pressure = server.keys.pressure(shardOf(server, 'hamlet'))
-    redisProxy.fault = 'cut-off'
+    const trap = redisProxy.trap(customer, 'lose-answer')
+    redisProxy.delayMs = 50
     const answer = server.book(customer, wish, 'cut-off')
     // Redis forgets what it did and has no room any more: the second run hears a refusal.
-    await until(async () => (await server.redis.del(server.keys.record(requestId))) === 1)
+    await trap.answered
+    expect(await server.redis.del(server.keys.record(requestId))).toBe(1)
     await server.redis.set(pressure, '1')
-    redisProxy.fault = 'pass'
     const unknown = await answer
+    redisProxy.delayMs = 0
     await server.redis.del(pressure)
     expect(typeOf(unknown)).toEqual([504, 'answer-unknown'])
     expect(await commandsOf(customer)).toHaveLength(1)

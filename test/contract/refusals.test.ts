@@ -6,7 +6,6 @@ import {
   type Ask,
   type FunctionServer,
 } from '../support/function-server.ts'
-import { rawAnswer } from '../support/raw-http.ts'
 
 const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1'] }
 
@@ -126,13 +125,6 @@ describe('what is no resource', () => {
   it('answers HEAD as GET, without the body', async () => {
     const answer = await server.ask('/livez', { method: 'HEAD' })
     expect([answer.status, answer.text]).toEqual([200, ''])
-  })
-
-  it('answers what cannot even be routed', async () => {
-    const text = await rawAnswer(server.url, 'GET /livez HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n')
-    expect(text).toMatch(/^HTTP\/1.1 400 /)
-    expect(text.toLowerCase()).toContain('x-request-id: ')
-    expect(text).toContain('urn:frontrow:problem:bad-request')
   })
 })
 

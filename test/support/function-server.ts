@@ -2,13 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { Knex } from 'knex'
 import { inject } from 'vitest'
-import { startNodeServer } from '../../functions/adapters/node-server.ts'
-import { functionConfig } from '../../shared/config.ts'
-import { createLog, type Log } from '../../shared/log.ts'
+import { platforms, type Platform } from '../../functions/platform.ts'
 import { connectMysql } from '../../shared/mysql/connect.ts'
 import type { Topology } from '../../shared/placement.ts'
 import { redisKeys, type RedisKeys } from '../../shared/redis/keys.ts'
 import { ensureTopology } from '../../shared/topology.ts'
+import type { StartHost } from './platforms/host.ts'
+import { startOnLambda } from './platforms/on-lambda.ts'
+import { startOnNode } from './platforms/on-node.ts'
+import { startOnWorkers } from './platforms/on-workers.ts'
 import { JWT_SECRET, tokenFor } from './tokens.ts'
 import { until } from './until.ts'
 
@@ -38,8 +40,22 @@ export interface Wish {
   readonly seatIds: readonly string[]
 }
 
-/** A function server of a test file's own, and a way to look behind it. */
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where the functions of a test run. */
+    platform: Platform['name']
+  }
+}
+
+const hosts: Record<Platform['name'], StartHost> = {
+  node: startOnNode,
+  lambda: startOnLambda,
+  workers: startOnWorkers,
+}
+
+/** A function server of a test file's own, on the platform that the run is for, and a way to look behind it. */
 export interface FunctionServer {
+  readonly platform: Platform
   readonly url: string
   /** Straight to the server's Redis and MySQL, whatever stands between them and it. */
   readonly redis: Redis
@@ -49,6 +65,8 @@ export interface FunctionServer {
   readonly ask: (path: string, ask?: Ask) => Promise<Answered>
   /** `POST /bookings`, with a new key unless one is given. */
   readonly book: (customer: string, wish: Wish, key?: string) => Promise<Answered>
+  /** All that it has logged until now. */
+  readonly logged: () => string
   readonly stop: () => Promise<void>
 }
 
@@ -57,7 +75,6 @@ export interface ServerOptions {
   /** How the server itself reaches its servers, where it is not directly. */
   readonly through?: { readonly redisUrl?: string; readonly databaseUrl?: string }
   readonly settings?: Readonly<Record<string, string>>
-  readonly log?: Log
   /** Do not wait until it is ready. */
   readonly unready?: boolean
 }
@@ -65,23 +82,24 @@ export interface ServerOptions {
 export async function startFunctionServer(options: ServerOptions): Promise<FunctionServer> {
   const { through = {}, settings = {} } = options
   const keyPrefix = settings['REDIS_KEY_PREFIX'] ?? `t${randomBytes(6).toString('hex')}`
-  const config = functionConfig({
+  const environment = {
     REDIS_URL: through.redisUrl ?? inject('redisUrl'),
     DATABASE_URL: through.databaseUrl ?? options.databaseUrl,
     REDIS_KEY_PREFIX: keyPrefix,
-    PORT: '0',
     ...(settings['AUTH_JWKS_URL'] === undefined ? { AUTH_JWT_SECRET: JWT_SECRET } : {}),
     ...settings,
-  })
+  }
   const redis = new Redis(inject('redisUrl'), { protocol: 2 })
   const knex = connectMysql({ url: options.databaseUrl, tlsCaFile: undefined }, 'read', 2)
-  const topology = await ensureTopology(knex, config, Date.now())
-  const log = options.log ?? createLog('functions', 'silent')
-  const server = await startNodeServer({ config, log, onDiffers: () => undefined })
-  const url = `http://127.0.0.1:${server.port}`
+  const unset = { shards: undefined, partitionsPerShard: undefined }
+  const topology = await ensureTopology(knex, unset, Date.now())
+  const platform = platforms[inject('platform')]
+  const host = await hosts[platform.name](environment)
+  const { url } = host
   const ask = asker(url)
   if (options.unready !== true) await until(async () => (await ask('/readyz')).status === 200)
   return {
+    platform,
     url,
     redis,
     knex,
@@ -90,8 +108,9 @@ export async function startFunctionServer(options: ServerOptions): Promise<Funct
     ask,
     book: (as, json, key = randomBytes(8).toString('hex')) =>
       ask('/bookings', { method: 'POST', as, json, headers: { 'idempotency-key': key } }),
+    logged: () => host.logged(),
     async stop() {
-      await server.stop()
+      await host.stop()
       redis.disconnect()
       await knex.destroy()
     },

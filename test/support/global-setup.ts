@@ -19,8 +19,14 @@ declare module 'vitest' {
 const root = projectRoot()
 const local = join(root, '.local')
 
-/** Servers and bundles for the tests that need them; answers with what takes them down again. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/**
+ * Servers and bundles for the tests that need them; answers with what takes them down again. Called for each project of
+ * a run, one after the other: the first brings up what all of them share.
+ */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  const { vitest } = project
+  const { redisUrl } = vitest.getRootProject().getProvidedContext() as { readonly redisUrl?: string }
+  if (redisUrl !== undefined) return undefined
   await removeAbandoned(local)
   await execa(process.execPath, [join(root, 'deploy', 'build.mjs')], { stdin: 'ignore' })
   const dataDir = testFolder(local, process.pid)
@@ -39,8 +45,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   log(`Servers: ${servers.description}`)
   const forget = killOnExit(servers)
   await prepareMachine(allowInstall, log)
-  project.provide('redisUrl', servers.redisUrl)
-  project.provide('databaseUrl', servers.databaseUrl)
+  vitest.provide('redisUrl', servers.redisUrl)
+  vitest.provide('databaseUrl', servers.databaseUrl)
   return async () => {
     await servers.stop()
     forget()

@@ -44,7 +44,7 @@ export class BundleProcess {
       command: process.execPath,
       args: [
         ...(preload === undefined ? [] : ['--import', preload]),
-        ...['--enable-source-maps', join(root, 'dist', `${bundle}.js`)],
+        ...['--enable-source-maps', join(root, 'dist', `${bundle}.mjs`)],
       ],
       cwd: root,
       logFile,
@@ -83,6 +83,11 @@ export class BundleProcess {
   async isReady(): Promise<boolean> {
     const answer = await this.get('/readyz')
     return answer?.status === 200
+  }
+
+  /** Whether it answers at all. */
+  async isListening(): Promise<boolean> {
+    return (await this.get('/livez')) !== undefined
   }
 
   /** A counter's value, summed over its labels; 0 where it does not answer. */

@@ -19,7 +19,7 @@ export function runBundle(
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [join(root, 'dist', `${name}.js`), ...args],
+      [join(root, 'dist', `${name}.mjs`), ...args],
       { env, timeout: 60_000 },
       (_, stdout, stderr) => {
         resolve({ exitCode: child.exitCode ?? -1, stdout, stderr })

@@ -1,41 +1,27 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
-import { ensureTopology } from '../../shared/topology.ts'
-import { connectMysql } from '../../shared/mysql/connect.ts'
-import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
-import { FaultyProxy } from '../support/faulty-proxy.ts'
-import { until } from '../support/function-server.ts'
-import { JWT_SECRET, tokenFor } from '../support/tokens.ts'
+import { ensureTopology } from '../../../shared/topology.ts'
+import { connectMysql } from '../../../shared/mysql/connect.ts'
+import { projectRoot } from '../../../deploy/local/project-root.ts'
+import { temporaryDatabase, type TemporaryDatabase } from '../../support/database.ts'
+import { FaultyProxy } from '../../support/faulty-proxy.ts'
+import { until } from '../../support/function-server.ts'
+import { JWT_SECRET, tokenFor } from '../../support/tokens.ts'
 
-const root = join(import.meta.dirname, '../..')
-// Inside the checkout, where the bundle finds its packages.
-const bundle = join(root, `.local/function-server-${randomBytes(4).toString('hex')}.mjs`)
+const bundle = join(projectRoot(), 'dist', 'functions.mjs')
 
 let database: TemporaryDatabase
 const running = new Set<ChildProcess>()
 
 beforeAll(async () => {
   database = await temporaryDatabase()
-  await build({
-    entryPoints: [join(root, 'functions/adapters/node.ts')],
-    outfile: bundle,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    loader: { '.lua': 'text' },
-    logLevel: 'error',
-  })
 })
 
 afterAll(async () => {
-  rmSync(bundle, { force: true })
   await database.drop()
 })
 
