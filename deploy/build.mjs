@@ -1,9 +1,10 @@
+import { isBuiltin } from 'node:module'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { onlyMysql } from './build/only-mysql.mjs'
-import { withoutTerminal } from './build/without-terminal.mjs'
+import { workersStandIns } from './build/workers-stand-ins.mjs'
 
 const root = join(import.meta.dirname, '..')
 
@@ -45,6 +46,7 @@ const common = {
   loader: { '.lua': 'text' },
   logLevel: 'error',
   write: false,
+  metafile: true,
 }
 
 const alone = {
@@ -65,7 +67,7 @@ const builds = [
   {
     ...alone,
     entryPoints: workers,
-    plugins: [onlyMysql, withoutTerminal],
+    plugins: [onlyMysql, workersStandIns],
     // A module there has no place to be required from.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire('/');" },
   },
@@ -78,10 +80,29 @@ const builds = [
  * @throws esbuild's error, which names file and line
  */
 export async function buildAll() {
-  const built = await Promise.all(builds.map((options) => build(options)))
+  const built = await Promise.all(builds.map(buildOne))
   const files = built.flatMap(({ outputFiles }) => outputFiles)
   for (const file of files) writeIfChanged(file.path, file.text)
   return files.map(({ path, contents }) => ({ path, bytes: contents.byteLength }))
+}
+
+/** Asked for within `try`: mysql2 colours its debugging output if it can. */
+const optional = new Set(['cardinal'])
+
+async function buildOne(options) {
+  const result = await build(options)
+  if (options.packages !== 'external') mustBeAlone(result.metafile)
+  return result
+}
+
+/** What is not Node's own and was left outside would be missed only when it is asked for: perhaps never in a test. */
+function mustBeAlone({ inputs }) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    const missing = imports.find(
+      ({ external, path }) => external && path !== '<runtime>' && !isBuiltin(path) && !optional.has(path),
+    )
+    if (missing !== undefined) throw new Error(`${file} asks for ${missing.path}, which no bundle has`)
+  }
 }
 
 /** Processes of a running `npm start` may be loading a bundle: unchanged ones stay, changed ones are swapped whole. */

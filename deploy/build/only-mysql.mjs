@@ -8,10 +8,12 @@ export const onlyMysql = {
   setup(build) {
     // The mysql2 dialect extends that of mysql.
     const kept = /[\\/]knex[\\/]lib[\\/]dialects[\\/](index\.js$|mysql2?[\\/])/
+    const nothing = { contents: 'module.exports = {}', loader: 'js' }
     build.onLoad({ filter: /[\\/]knex[\\/]lib[\\/]dialects[\\/]/ }, ({ path }) =>
-      kept.test(path) ? undefined : { contents: 'module.exports = {}', loader: 'js' },
+      kept.test(path) ? undefined : nothing,
     )
     // Its driver is not asked for, because the mysql2 dialect has its own.
-    build.onResolve({ filter: /^mysql$/ }, ({ path }) => ({ path, external: true }))
+    build.onResolve({ filter: /^mysql$/ }, ({ path }) => ({ path, namespace: 'only-mysql' }))
+    build.onLoad({ filter: /.*/, namespace: 'only-mysql' }, () => nothing)
   },
 }

@@ -1,5 +1,5 @@
 /** The application on one of its platforms, from the bundle that ships, for a test that speaks HTTP to it. */
-interface Host {
+export interface Host {
   readonly url: string
   /** All that it has logged until now. */
   logged(): string

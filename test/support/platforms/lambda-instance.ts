@@ -20,13 +20,12 @@ export class LambdaInstance {
   static async start(
     environment: Readonly<Record<string, string>>,
     log: (text: string) => void,
+    bundle = join(projectRoot(), 'dist', 'lambda.mjs'),
   ): Promise<LambdaInstance> {
-    const root = projectRoot()
-    const child = fork(
-      join(root, 'test', 'support', 'platforms', 'lambda-runtime.mjs'),
-      [join(root, 'dist', 'lambda.mjs')],
-      { env: { ...environment }, silent: true },
-    )
+    const child = fork(join(import.meta.dirname, 'lambda-runtime.mjs'), [bundle], {
+      env: { ...environment },
+      silent: true,
+    })
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk) => {
         log(String(chunk))

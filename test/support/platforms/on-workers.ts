@@ -5,7 +5,7 @@ import { Miniflare } from 'miniflare'
 import { parseConfigFileTextToJson } from 'typescript'
 import { z } from 'zod'
 import { projectRoot } from '../../../deploy/local/project-root.ts'
-import type { StartHost } from './host.ts'
+import type { Host, StartHost } from './host.ts'
 
 const configurationSchema = z.object({
   main: z.string(),
@@ -13,12 +13,21 @@ const configurationSchema = z.object({
   compatibility_flags: z.array(z.string()),
 })
 
-/** The Workers bundle inside Cloudflare's runtime, with what the shipped configuration sets. */
-export const startOnWorkers: StartHost = async (environment) => {
+export const startOnWorkers: StartHost = (environment) => serveWorkers(environment)
+
+/**
+ * The Workers bundle inside Cloudflare's runtime, with what the shipped configuration sets.
+ *
+ * @param bundle another file than the configuration names
+ */
+export async function serveWorkers(
+  environment: Readonly<Record<string, string>>,
+  bundle?: string,
+): Promise<Host> {
   const file = join(projectRoot(), 'deploy', 'cloudflare', 'wrangler.jsonc')
   const { config } = parseConfigFileTextToJson(file, readFileSync(file, 'utf8')) as { config: unknown }
   const { main, compatibility_date, compatibility_flags } = configurationSchema.parse(config)
-  const path = join(dirname(file), main)
+  const path = bundle ?? join(dirname(file), main)
   let logged = ''
   const miniflare = new Miniflare({
     modules: [{ type: 'ESModule', path }],
