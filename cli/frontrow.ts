@@ -1,18 +1,31 @@
 import { Command } from 'commander'
 import { FrontrowError } from '../shared/errors.ts'
 import { registerAudit } from './audit.ts'
+import { registerBook } from './book.ts'
+import { registerCancel } from './cancel.ts'
+import { exitCodes } from './exit-codes.ts'
 import { registerImport } from './import.ts'
+import { registerSeats } from './seats.ts'
+import { registerStatus } from './status.ts'
+import { registerToken } from './token.ts'
 
-/** The `frontrow` command. Exit codes: 0 well, 1 something was found or refused, 2 wrong arguments or surroundings. */
+/** The `frontrow` command: what customers do, by way of a function server, and what operators do on the databases. */
 const program = new Command('frontrow')
   .description('Frontrow, a seat-booking engine for on-sales')
   .showHelpAfterError()
   .exitOverride((error) => {
-    process.exit(error.exitCode === 0 ? 0 : 2)
+    process.exit(error.exitCode === 0 ? exitCodes.well : exitCodes.usage)
   })
 
+program.commandsGroup('For customers:')
+registerBook(program)
+registerStatus(program)
+registerCancel(program)
+registerSeats(program)
+program.commandsGroup('For operators:')
 registerAudit(program)
 registerImport(program)
+registerToken(program)
 
 const NO_SUCH_TABLE = 1146
 
@@ -31,5 +44,5 @@ try {
   await program.parseAsync()
 } catch (error) {
   console.error(`frontrow: ${sentenceOf(error)}`)
-  process.exitCode = 2
+  process.exitCode = exitCodes.usage
 }

@@ -103,16 +103,20 @@ function isAlive(pid) {
   }
 }
 
+/** What `frontrow` does on the databases themselves; the rest speaks to a function server. */
+const onDatabases = ['audit', 'import']
+
 /** The commands talk to the servers of the environment, or else to those of a running `npm start`. */
 function chooseServers(entry, args) {
-  if (process.env.REDIS_URL || process.env.DATABASE_URL) return
-  if (
-    entry === 'frontrow' &&
-    (args.length === 0 || args.some((arg) => ['help', '--help', '-h'].includes(arg)))
-  )
-    return
   const runtime = readRuntime()
+  if (runtime !== undefined && !process.env.FRONTROW_SERVER) {
+    process.env.FRONTROW_SERVER = runtime.api
+    process.env.FRONTROW_TOKEN ||= runtime.tokens.customer
+  }
+  if (process.env.REDIS_URL || process.env.DATABASE_URL) return
   if (runtime === undefined) {
+    const isAsked = entry === 'migrate' || onDatabases.includes(args[0])
+    if (!isAsked || args.some((arg) => ['--help', '-h'].includes(arg))) return
     throw new Refusal(
       'No servers to talk to: set REDIS_URL and DATABASE_URL, or run `npm start` in another terminal first.',
     )

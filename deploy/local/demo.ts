@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SignJWT } from 'jose'
 import type { Knex } from 'knex'
 import { z } from 'zod'
 import { importCatalogue, parseCatalogue } from '../../shared/catalogue/import-catalogue.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from '../../shared/config.ts'
+import { signToken } from '../../shared/sign-token.ts'
 
 const TOKEN_LIFETIME = '30d'
 
@@ -32,17 +31,9 @@ export async function demoTokens(
   secret: string,
   environment: Environment,
 ): Promise<{ customer: string; admin: string }> {
-  const sign = async (subject: string, claims: Record<string, string>): Promise<string> => {
-    const token = new SignJWT(claims)
-      .setProtectedHeader({ alg: 'HS256' })
-      .setSubject(subject)
-      .setIssuedAt()
-      .setExpirationTime(TOKEN_LIFETIME)
-    if (environment['AUTH_JWT_ISSUER']) token.setIssuer(environment['AUTH_JWT_ISSUER'])
-    if (environment['AUTH_JWT_AUDIENCE']) token.setAudience(environment['AUTH_JWT_AUDIENCE'])
-    return token.sign(new TextEncoder().encode(secret))
-  }
-  return { customer: await sign('demo-customer', {}), admin: await sign('demo-admin', { scope: 'admin' }) }
+  const sign = (subject: string, admin: boolean): Promise<string> =>
+    signToken(secret, environment, { subject, admin, lifetime: TOKEN_LIFETIME })
+  return { customer: await sign('demo-customer', false), admin: await sign('demo-admin', true) }
 }
 
 const seatsSchema = z.object({
