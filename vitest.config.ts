@@ -36,17 +36,17 @@ export default defineConfig({
         test: {
           ...onServers,
           name: 'integration',
-          include: ['test/{contract,integration,faults}/**/*.test.ts'],
+          include: ['test/contract/{*,node/*}.test.ts', 'test/{integration,faults}/**/*.test.ts'],
           provide: { platform: 'node' },
         },
       },
-      // What the contract says holds on every platform; test/contract/node has what only Node's server does.
+      // What the contract says holds on every platform; a folder of its name has what only one platform does.
       ...(['lambda', 'workers'] as const).map((platform) => ({
         extends: true as const,
         test: {
           ...onServers,
           name: platform,
-          include: ['test/contract/*.test.ts'],
+          include: [`test/contract/{*,${platform}/*}.test.ts`],
           provide: { platform },
         },
       })),

@@ -11,7 +11,8 @@ const root = join(import.meta.dirname, '..')
 /** What is deployed, bundle → entry. Each is one file that starts alone, without node_modules. */
 const programs = {
   functions: 'functions/adapters/node.ts',
-  lambda: 'functions/adapters/lambda.ts',
+  // A folder of its own: it is uploaded whole.
+  'lambda/index': 'functions/adapters/lambda.ts',
   consumer: 'consumer/main.ts',
   migrate: 'migrations/cli.ts',
   frontrow: 'cli/frontrow.ts',

@@ -50,7 +50,10 @@ expect() {
   fi
 }
 
-compose() { docker compose --file compose.yaml --file test/images/compose.test.yaml "$@"; }
+compose() { docker compose --file compose.yaml --file test/images/compose.test.yaml --profile tools "$@"; }
+
+# The command, in its container.
+frontrow() { compose run --rm --no-deps --no-TTY frontrow "$@" 2>>"$work/frontrow.log"; }
 
 install_engine() {
   if [ "$(id -u)" != 0 ] || [ -z "$(mirror)" ]; then
@@ -140,8 +143,8 @@ ask() {
 
 book_a_seat() {
   say 'Booking a seat'
-  compose run --rm -T frontrow import catalogue.json >/dev/null
-  token=$(compose run --rm -T frontrow token alice)
+  frontrow import catalogue.json >/dev/null
+  token=$(frontrow token alice)
   local accepted id tries
   accepted=$(ask POST /bookings '{"performanceId":"hamlet-0101","sectionId":"A","seatIds":["1-17"]}' first)
   expect 'a booking is accepted' "$accepted" '*"status":"PENDING"*'
@@ -153,9 +156,9 @@ book_a_seat() {
   done
   expect 'it is confirmed' "$outcome" '*"status":"CONFIRMED"*'
   expect 'the command books too' \
-    "$(compose run --rm -T frontrow book hamlet-0101 A 1-18 --token "$token" --wait)" '*CONFIRMED*'
+    "$(frontrow book hamlet-0101 A 1-18 --token "$token" --wait)" '*CONFIRMED*'
   expect 'the same seat is refused, with the exit code that says so' \
-    "$(compose run --rm -T frontrow book hamlet-0101 A 1-17 --token "$token" --wait >/dev/null 2>&1; echo $?)" 1
+    "$(frontrow book hamlet-0101 A 1-17 --token "$token" --wait >/dev/null; echo $?)" 1
 }
 
 look_at_containers() {
@@ -191,7 +194,7 @@ lose_one() {
   stop_one consumer
   local tries status
   for ((tries = 0; tries < 100; tries++)); do
-    status=$(compose run --rm -T frontrow book hamlet-0101 A "2-$((tries % 20 + 1))" --token "$token" --wait --json 2>/dev/null || true)
+    status=$(frontrow book hamlet-0101 A "2-$((tries % 20 + 1))" --token "$token" --wait --json || true)
     [[ $status == *CONFIRMED* ]] && break
   done
   expect 'a seat is still booked' "$status" '*CONFIRMED*'
@@ -201,13 +204,14 @@ install_engine
 make_root
 start_engine
 make_images
-say 'docker compose up'
-started=$SECONDS
+say 'docker compose build'
 compose build >"$work/build.log" 2>&1 || {
   tail -n 30 "$work/build.log"
   exit 1
 }
-compose up --no-build --wait --wait-timeout 240 >"$work/up.log" 2>&1 || {
+say 'docker compose up'
+started=$SECONDS
+docker compose --file compose.yaml up --no-build --wait --wait-timeout 240 >"$work/up.log" 2>&1 || {
   tail -n 15 "$work/up.log"
   compose logs --tail 15
   exit 1

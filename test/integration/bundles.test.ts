@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { freePort } from '../../deploy/local/ports.ts'
 import { projectRoot } from '../../deploy/local/project-root.ts'
@@ -35,9 +35,9 @@ afterEach(async () => {
 
 /** The bundle alone in an empty folder. */
 function alone(name: string): string {
-  const path = join(folder, `${name}.mjs`)
+  const path = join(folder, `${basename(name)}.mjs`)
   copyFileSync(join(projectRoot(), 'dist', `${name}.mjs`), path)
-  expect(readdirSync(folder)).toEqual([`${name}.mjs`])
+  expect(readdirSync(folder)).toEqual([basename(path)])
   return path
 }
 
@@ -91,7 +91,7 @@ describe('a bundle alone in a folder', () => {
   })
 
   it('lambda answers an event', async () => {
-    const instance = await LambdaInstance.start(environment, () => undefined, alone('lambda'))
+    const instance = await LambdaInstance.start(environment, () => undefined, alone('lambda/index'))
     const result = await instance.invoke({
       version: '2.0',
       rawPath: '/readyz',

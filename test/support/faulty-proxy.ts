@@ -48,6 +48,7 @@ export class FaultyProxy {
   readonly #traps: SetTrap[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #pairs = new Set<Pair>()
   #target: URL
 
   private constructor(server: Server, target: URL) {
@@ -117,6 +118,11 @@ export class FaultyProxy {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Loses every connection without a word, as a network does that forgets them; new ones work. */
+  forgetAll(): void {
+    for (const pair of this.#pairs) pair.deaf = true
+  }
+
   async close(): Promise<void> {
     this.breakAll()
     await new Promise((resolve) => this.#server.close(resolve))
@@ -128,6 +134,8 @@ export class FaultyProxy {
       socket.on('close', () => this.#sockets.delete(socket))
     }
     const pair = new Pair(client, server)
+    this.#pairs.add(pair)
+    client.on('close', () => this.#pairs.delete(pair))
     if (this.#fault === 'down') {
       pair.end()
       return

@@ -20,7 +20,7 @@ export class LambdaInstance {
   static async start(
     environment: Readonly<Record<string, string>>,
     log: (text: string) => void,
-    bundle = join(projectRoot(), 'dist', 'lambda.mjs'),
+    bundle = join(projectRoot(), 'dist', 'lambda', 'index.mjs'),
   ): Promise<LambdaInstance> {
     const child = fork(join(import.meta.dirname, 'lambda-runtime.mjs'), [bundle], {
       env: { ...environment },
