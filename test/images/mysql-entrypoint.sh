@@ -12,4 +12,4 @@ CREATE USER IF NOT EXISTS '$MYSQL_USER'@'%' IDENTIFIED BY '$MYSQL_PASSWORD';
 GRANT ALL ON $MYSQL_DATABASE.* TO '$MYSQL_USER'@'%';
 END
 exec mysqld --no-defaults --user=mysql "--datadir=$data" --init-file=/tmp/init.sql --mysqlx=OFF \
-  --socket=/tmp/mysql.sock --pid-file=/tmp/mysql.pid --secure-file-priv=NULL "$@"
+  --socket=/tmp/mysql.sock --pid-file=/tmp/mysql.pid --secure-file-priv=NULL --skip-name-resolve "$@"

@@ -123,7 +123,8 @@ make_images() {
   rm -rf --one-file-system "$work/root"
   base node:24-slim 'CMD ["node"]'
   base mysql:8.4 'ENTRYPOINT ["mysql-entrypoint.sh"]' 'CMD []'
-  base redis:8 'WORKDIR /data' 'CMD ["redis-server"]'
+  # The image of Redis is built to answer others than its own machine.
+  base redis:8 'WORKDIR /data' 'ENTRYPOINT ["sh", "-c", "exec \"$@\" --protected-mode no", "--"]'
   base haproxy:3.2 'USER haproxy' 'CMD ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]'
   rm "$work/root.tar"
 }
@@ -169,7 +170,7 @@ look_at_containers() {
     expect "two of $service run" "$(compose ps --quiet --status running "$service" | wc -l)" 2
     expect "$service is healthy" "$(docker inspect --format '{{.State.Health.Status}}' "$container")" healthy
     expect "$service is not root" "$(docker exec "$container" id -u)" 1000
-    expect "$service is process 1" "$(docker exec "$container" cat /proc/1/comm)" node
+    expect "$service is process 1" "$(docker exec "$container" cat /proc/1/cmdline | tr '\0' ' ')" "node $service.mjs*"
     expect "$service cannot write" "$(docker exec "$container" touch /app/x 2>&1 || true)" '*Read-only file system*'
     expect "$service may gain nothing" "$(docker exec "$container" grep -E 'CapEff|NoNewPrivs' /proc/1/status | tr -d '\t\n')" \
       'CapEff:0000000000000000NoNewPrivs:1'
