@@ -25,7 +25,11 @@ async function linesAbout(answer: Answered, count: number): Promise<string[]> {
       .logged()
       .split('\n')
       .filter((line) => line.includes(id))
-  await until(() => found().length >= count)
+  await until(() => found().length >= count).catch(() => {
+    throw new Error(
+      `${count} lines about ${id} were waited for in vain; the log ends: ${server.logged().slice(-2_000)}`,
+    )
+  })
   expect(found()).toHaveLength(count)
   return found()
 }
