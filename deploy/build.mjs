@@ -1,5 +1,5 @@
 import { isBuiltin } from 'node:module'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -84,7 +84,19 @@ export async function buildAll() {
   const built = await Promise.all(builds.map(buildOne))
   const files = built.flatMap(({ outputFiles }) => outputFiles)
   for (const file of files) writeIfChanged(file.path, file.text)
+  copyDocs()
   return files.map(({ path, contents }) => ({ path, bytes: contents.byteLength }))
+}
+
+/** The documentation page's files, beside the bundles that serve them. */
+function copyDocs() {
+  for (const folder of ['dist', 'dist/lambda']) {
+    const beside = join(root, folder, 'swagger-ui')
+    mkdirSync(beside, { recursive: true })
+    for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
+      copyFileSync(join(root, 'node_modules', 'swagger-ui-dist', name), join(beside, name))
+    }
+  }
 }
 
 /** Asked for within `try`: mysql2 colours its debugging output if it can. */

@@ -1,5 +1,5 @@
 import { functionConfig } from '../../shared/config.ts'
-import { createLog } from '../../shared/log.ts'
+import { createLog, writtenAtOnce } from '../../shared/log.ts'
 import { createApp } from '../app.ts'
 import { platforms } from '../platform.ts'
 import type { Placement } from '../topology-keeper.ts'
@@ -7,6 +7,7 @@ import { assemblePorts, createInstance } from './assemble-ports.ts'
 import { connect, type Connections } from './connections.ts'
 import { firstAttempt } from './first-attempt.ts'
 import { requestOf, resultOf, type LambdaEvent, type LambdaResult } from './lambda-events.ts'
+import { nodeDocsAsset } from './node-docs.ts'
 import { unreadable } from './unreadable.ts'
 
 /** An instance has one request at a time, which asks MySQL for one thing after the other. */
@@ -19,8 +20,8 @@ const TRUSTED_REST_MS = 5_000
 
 // This module is the entry: AWS loads it once an instance, and reports what it throws as why the instance did not start.
 const config = functionConfig(process.env)
-const log = createLog('functions', config.logLevel)
-const instance = createInstance(config, log, platforms.lambda)
+const log = createLog('functions', config.logLevel, writtenAtOnce())
+const instance = createInstance(config, log, platforms.lambda, nodeDocsAsset())
 
 interface Serving {
   readonly connections: Connections

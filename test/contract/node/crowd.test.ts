@@ -1,12 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { Deployment } from '../support/deployment.ts'
-import { EventClient } from '../support/event-client.ts'
-import { ownFolder } from '../support/own-servers.ts'
-import type { BundleProcess } from '../support/processes.ts'
-import { tokenFor } from '../support/tokens.ts'
-import { until } from '../support/until.ts'
+import { Deployment } from '../../support/deployment.ts'
+import { EventClient } from '../../support/event-client.ts'
+import { ownFolder } from '../../support/own-servers.ts'
+import type { BundleProcess } from '../../support/processes.ts'
+import { tokenFor } from '../../support/tokens.ts'
+import { until } from '../../support/until.ts'
 
 /** Clients of each kind on one function server. The long form sets CROWD_WAITERS and CROWD_STREAMS. */
 const WAITERS = Number(process.env['CROWD_WAITERS'] ?? 300)
