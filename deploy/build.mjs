@@ -1,5 +1,5 @@
 import { isBuiltin } from 'node:module'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -94,7 +94,8 @@ function copyDocs() {
     const beside = join(root, folder, 'swagger-ui')
     mkdirSync(beside, { recursive: true })
     for (const name of ['swagger-ui.css', 'swagger-ui-bundle.js']) {
-      copyFileSync(join(root, 'node_modules', 'swagger-ui-dist', name), join(beside, name))
+      const [from, to] = [join(root, 'node_modules', 'swagger-ui-dist', name), join(beside, name)]
+      writeIfChanged(to, readFileSync(from, 'utf8'))
     }
   }
 }

@@ -6,10 +6,12 @@ export interface Platform {
    * subscription, can an answer go on as a stream of events, and do figures of the process mean anything.
    */
   readonly longLived: boolean
+  /** Whether files lie beside the bundle: those of the documentation page, without which there is none. */
+  readonly hasFiles: boolean
 }
 
 export const platforms = {
-  node: { name: 'node', longLived: true },
-  lambda: { name: 'lambda', longLived: false },
-  workers: { name: 'workers', longLived: false },
+  node: { name: 'node', longLived: true, hasFiles: true },
+  lambda: { name: 'lambda', longLived: false, hasFiles: true },
+  workers: { name: 'workers', longLived: false, hasFiles: false },
 } as const satisfies Record<Platform['name'], Platform>
