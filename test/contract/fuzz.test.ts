@@ -267,8 +267,10 @@ describe(`${REQUESTS} requests of any kind`, () => {
           for (const exchanged of await Promise.all(requests.map(exchange))) {
             const { method, path, status } = exchanged
             statuses.set(status, (statuses.get(status) ?? 0) + 1)
-            expect([`${method} ${path}: ${status}`, ...judge.complaints(exchanged)]).toHaveLength(1)
-            expect(status, `${method} ${path}`).toBeLessThan(500)
+            expect([`${method} ${path}`, ...judge.complaints(exchanged)]).toEqual([`${method} ${path}`])
+            // What a platform does not offer it says so.
+            const isOffered = server.platform.longLived || !path.endsWith('/seat-changes')
+            if (isOffered || status !== 501) expect(status, `${method} ${path}`).toBeLessThan(500)
           }
         }),
         { numRuns: Math.ceil(REQUESTS / AT_ONCE), endOnFailure: REQUESTS > 1_000 },

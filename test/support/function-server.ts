@@ -8,9 +8,6 @@ import type { Topology } from '../../shared/placement.ts'
 import { redisKeys, type RedisKeys } from '../../shared/redis/keys.ts'
 import { ensureTopology } from '../../shared/topology.ts'
 import type { StartHost } from './platforms/host.ts'
-import { startOnLambda } from './platforms/on-lambda.ts'
-import { startOnNode } from './platforms/on-node.ts'
-import { startOnWorkers } from './platforms/on-workers.ts'
 import { JWT_SECRET, tokenFor } from './tokens.ts'
 import { until } from './until.ts'
 
@@ -47,10 +44,11 @@ declare module 'vitest' {
   }
 }
 
-const hosts: Record<Platform['name'], StartHost> = {
-  node: startOnNode,
-  lambda: startOnLambda,
-  workers: startOnWorkers,
+/** Loaded when they are needed: what one takes to load, no run on another has to pay. */
+const hosts: Record<Platform['name'], () => Promise<StartHost>> = {
+  node: async () => (await import('./platforms/on-node.ts')).startOnNode,
+  lambda: async () => (await import('./platforms/on-lambda.ts')).startOnLambda,
+  workers: async () => (await import('./platforms/on-workers.ts')).startOnWorkers,
 }
 
 /** A function server of a test file's own, on the platform that the run is for, and a way to look behind it. */
@@ -94,7 +92,8 @@ export async function startFunctionServer(options: ServerOptions): Promise<Funct
   const unset = { shards: undefined, partitionsPerShard: undefined }
   const topology = await ensureTopology(knex, unset, Date.now())
   const platform = platforms[inject('platform')]
-  const host = await hosts[platform.name](environment)
+  const start = await hosts[platform.name]()
+  const host = await start(environment)
   const { url } = host
   const ask = asker(url)
   if (options.unready !== true) await until(async () => (await ask('/readyz')).status === 200)

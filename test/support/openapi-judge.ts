@@ -32,6 +32,7 @@ type Document = z.infer<typeof documentSchema>
 const UNSAID = new Set([
   'content-type',
   'content-length',
+  'content-encoding',
   'transfer-encoding',
   'date',
   'keep-alive',
