@@ -76,7 +76,11 @@ async function readBounded(request: Request, limitBytes: number): Promise<string
     const chunk: { done: boolean; value?: Uint8Array | undefined } = (await reader?.read()) ?? { done: true }
     if (chunk.value === undefined) return text + decoder.decode()
     size += chunk.value.byteLength
-    if (size > limitBytes) return undefined
+    if (size > limitBytes) {
+      // Whoever has the connection may read on.
+      reader?.releaseLock()
+      return undefined
+    }
     text += decoder.decode(chunk.value, { stream: true })
   }
 }

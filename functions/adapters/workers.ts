@@ -5,6 +5,7 @@ import { platforms } from '../platform.ts'
 import type { Placement } from '../topology-keeper.ts'
 import { assemblePorts, createInstance, type Instance } from './assemble-ports.ts'
 import { connect } from './connections.ts'
+import { drainBody } from './drain-body.ts'
 import { firstAttempt } from './first-attempt.ts'
 
 /** A request asks MySQL for one thing after the other. */
@@ -33,6 +34,8 @@ async function serve(
     await firstAttempt(connections.redis)
     const response = await createApp(ports).fetch(request)
     placement = ports.topology.current
+    // workerd cuts the connection under a client that has more than 64 KB still to send when the answer begins.
+    await drainBody(request)
     return response
   } finally {
     context.waitUntil(connections.close())

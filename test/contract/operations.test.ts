@@ -92,6 +92,6 @@ describe('operations', () => {
     await server.knex.raw('ALTER TABLE decisions CHANGE seat_ids_away seat_ids VARCHAR(700) NOT NULL')
     expect([unread.status, unread.body['type']]).toEqual([503, 'urn:frontrow:problem:unavailable'])
     expect(unread.text).not.toContain('seat_ids')
-    expect(server.logged()).toContain('"errno":1054')
+    await until(() => server.logged().includes('"errno":1054'))
   })
 })
