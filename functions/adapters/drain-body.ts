@@ -2,12 +2,16 @@
 const MAX_DRAINED_BYTES = 16 * 1_024 * 1_024
 const MAX_DRAIN_MS = 1_000
 
+interface Drained {
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
 /**
  * Reads what was left of a request's body and throws it away, within bounds. Where the runtime takes an answer before the
  * end of the body for a reason to cut the connection, a client that is still sending would never read the answer. Does not
  * throw: a body that broke is nobody's any more.
  */
-export async function drainBody({ body }: Pick<Request, 'body'>): Promise<void> {
+export async function drainBody({ body }: Drained): Promise<void> {
   if (body === null || body.locked) return
   const reader = body.getReader()
   let tooLate: NodeJS.Timeout | undefined
