@@ -41,7 +41,7 @@ describe('a second consumer', () => {
     let before = accepted.length
     await until(() => accepted.length > before + 200)
     await first.stop()
-    expect((await second.consumer.readiness()).owned).toBe(64)
+    await until(async () => (await second.consumer.readiness()).owned === 64)
     before = accepted.length
     await until(() => accepted.length > before + 100)
     sale.on = false
