@@ -17,6 +17,11 @@ import { unreadable } from './unreadable.ts'
 const MYSQL_CONNECTIONS = 10
 /** How often a server without a topology tries to load one. */
 const TOPOLOGY_RETRY_MS = 1_000
+/**
+ * Connections that the kernel keeps while this process is busy. A sale opens with thousands at once; beyond Node's own 511
+ * a client's first packet is dropped, and it tries again a second later. The system may set a lower bound.
+ */
+const LISTEN_BACKLOG = 4_096
 /** How often a stopping server looks for connections that have become idle. */
 const IDLE_SWEEP_MS = 25
 /** How long a stopping server waits for requests in flight: longer than any of them may take. */
@@ -89,7 +94,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
 function listen(server: Server, { host, port }: FunctionConfig): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject)
       resolve()
     })
