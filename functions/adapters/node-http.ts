@@ -6,6 +6,11 @@ import { problem, type ProblemName } from '../problem.ts'
 
 /** All header lines together, in bytes: a token and some tracing fit many times over. */
 const MAX_HEADER_BYTES = 16_384
+/**
+ * An idle connection stays longer than the minute for which usual load balancers keep theirs: of the two, the one that
+ * sends requests must be the one that closes, or a request meets a connection that is just being reset.
+ */
+const KEEP_ALIVE_MS = 65_000
 /** How often Node looks for requests that are late. */
 const LATE_SWEEP_MS = 250
 
@@ -15,6 +20,7 @@ export function serverOptions({ requestTimeoutMs }: Pick<FunctionConfig, 'reques
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: LATE_SWEEP_MS,
   }
 }
