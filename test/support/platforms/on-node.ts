@@ -15,7 +15,7 @@ export const startOnNode: StartHost = async (environment) => {
     logged: () => readFileSync(server.logFile, 'utf8'),
     async stop() {
       await server.stop()
-      rmSync(folder, { recursive: true })
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
