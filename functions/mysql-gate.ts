@@ -38,7 +38,9 @@ export function createMysqlGate(knex: Knex, log: Log): MysqlGate {
       let timer: NodeJS.Timeout | undefined
       const tooLate = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
-          reject(new FrontrowError('MYSQL_UNAVAILABLE', `MySQL did not answer within ${limitMs} ms`))
+          const error = new FrontrowError('MYSQL_UNAVAILABLE', `MySQL did not answer within ${limitMs} ms`)
+          log.warn({ ...errorFields(error), underWay }, 'mysql')
+          reject(error)
         }, limitMs)
       })
       try {

@@ -48,7 +48,7 @@ export interface LambdaResult {
 const NO_HOST = 'host.invalid'
 
 /** The request of an event. @throws TypeError if it is none: an impossible host, a header with characters no header has */
-export function requestOf(event: LambdaEvent): Request {
+export function requestOf(event: LambdaEvent, signal?: AbortSignal): Request {
   const headers = new Headers()
   for (const [name, value] of headerPairs(event)) headers.append(name, value)
   const isGateway = 'rawPath' in event
@@ -56,11 +56,12 @@ export function requestOf(event: LambdaEvent): Request {
   const query = isGateway ? event.rawQueryString : balancerQuery(event)
   const path = (isGateway ? event.rawPath : event.path).replaceAll('?', '%3F').replaceAll('#', '%23')
   const url = `https://${headers.get('host') ?? NO_HOST}${path}${query === '' ? '' : `?${query}`}`
-  if (method === 'GET' || method === 'HEAD' || !event.body) return new Request(url, { method, headers })
+  const init = { method, headers, ...(signal && { signal }) }
+  if (method === 'GET' || method === 'HEAD' || !event.body) return new Request(url, init)
   const body = Buffer.from(event.body, event.isBase64Encoded ? 'base64' : 'utf8')
   // It came whole, however the client had sent it.
   headers.set('content-length', String(body.byteLength))
-  return new Request(url, { method, headers, body })
+  return new Request(url, { ...init, body })
 }
 
 function headerPairs(event: LambdaEvent): (readonly [string, string])[] {

@@ -18,6 +18,9 @@ const MYSQL_CONNECTIONS = 1
  */
 const TRUSTED_REST_MS = 5_000
 
+/** What is left of an event's time when nobody is made to wait any longer: enough to answer. */
+const ANSWER_MS = 1_000
+
 // This module is the entry: AWS loads it once an instance, and reports what it throws as why the instance did not start.
 const config = functionConfig(process.env)
 const log = createLog('functions', config.logLevel, writtenAtOnce())
@@ -32,11 +35,32 @@ interface Serving {
 let serving: Serving | undefined
 let lastUsedMs = 0
 
-/** The function that AWS calls for each event. */
-export async function handler(event: LambdaEvent): Promise<LambdaResult> {
+/** What AWS tells of the call, as far as it matters here. */
+interface CallContext {
+  getRemainingTimeInMillis(): number
+}
+
+/**
+ * The function that AWS calls for each event. Nobody tells it that a client has hung up; a request's signal means here
+ * that AWS is about to end the call, and whoever waits is answered with what is known.
+ */
+export async function handler(event: LambdaEvent, context: CallContext): Promise<LambdaResult> {
+  const ending = new AbortController()
+  const end = (): void => {
+    ending.abort()
+  }
+  const timer = setTimeout(end, Math.max(0, context.getRemainingTimeInMillis() - ANSWER_MS))
+  try {
+    return await answer(event, ending.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function answer(event: LambdaEvent, signal: AbortSignal): Promise<LambdaResult> {
   let request: Request
   try {
-    request = requestOf(event)
+    request = requestOf(event, signal)
   } catch {
     return resultOf(event, unreadable(instance))
   }

@@ -1,15 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FunctionServer } from '../support/function-server.ts'
 import { OpenApiJudge, type Exchanged } from '../support/openapi-judge.ts'
 import { tokenFor, unsignedToken } from '../support/tokens.ts'
+import { until } from '../support/until.ts'
 import { World } from '../support/world.ts'
 
 /** Requests in all. The long form sets FUZZ_REQUESTS. */
 const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 400)
 /** Sent at the same time. */
 const AT_ONCE = 8
+/** Answers `503` that are borne, if the log says that MySQL was too slow. Measured: one in 8,000 with seven processes on two cores. */
+const MAX_TOO_SLOW = 1 + Math.floor(REQUESTS / 2_000)
 /** Nothing takes longer, `Prefer: wait=1` included. */
 const HANG_MS = 10_000
 
@@ -214,21 +216,7 @@ const OFTEN: Readonly<Record<string, number>> = {
   cancelBooking: 2,
 }
 
-/** A machine with more to do than it can is told from a fault by asking again, as `Retry-After` says. */
-const TRIES = 4
-let refused = 0
-
 async function exchange(request: Sent): Promise<Exchanged> {
-  for (let attempt = 1; ; attempt++) {
-    const exchanged = await exchangeOnce(request)
-    const isRefused = exchanged.status === 503 && exchanged.headers.get('retry-after') !== null
-    if (!isRefused || attempt === TRIES) return exchanged
-    refused += 1
-    await sleep(1_000)
-  }
-}
-
-async function exchangeOnce(request: Sent): Promise<Exchanged> {
   const operations = judge.operations.flatMap((each) =>
     Array.from({ length: OFTEN[each.id] ?? 1 }, () => each),
   )
@@ -242,6 +230,8 @@ async function exchangeOnce(request: Sent): Promise<Exchanged> {
   const response = await fetch(url, {
     method,
     headers: {
+      // Then nobody on the way may encode an answer either, and that is judged too.
+      'accept-encoding': 'identity',
       ...request.usual,
       ...request.headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -257,28 +247,50 @@ async function exchangeOnce(request: Sent): Promise<Exchanged> {
   return { method, path: url.pathname, status: response.status, headers: response.headers, text }
 }
 
+/** Where no process lives on, the stream of seats is the one thing that is answered with `501`, and with nothing else. */
+function isNotOffered({ method, path }: Exchanged): boolean {
+  const isRead = method === 'GET' || method === 'HEAD'
+  return !server.platform.longLived && isRead && /^\/performances\/[^/]+\/seat-changes$/.test(path)
+}
+
+/** Why it answered so: what it logged of this exchange, and of the servers behind it. */
+function loggedOf({ headers }: Exchanged): string[] {
+  const id = JSON.stringify(headers.get('x-request-id'))
+  const lines = server.logged().split('\n')
+  return lines.filter((line) => line.includes(`"id":${id}`) || /"msg":"(mysql|redis)"/.test(line)).slice(-20)
+}
+
+/** Questions that were given up because MySQL was too slow. */
+const givenUp = () => server.logged().split('MySQL did not answer within').length - 1
+
 describe(`${REQUESTS} requests of any kind`, () => {
   it(
     'are answered as the document says, and never as our fault',
     async () => {
       const statuses = new Map<number, number>()
+      const refused: string[][] = []
       await fc.assert(
         fc.asyncProperty(fc.array(sent, { minLength: AT_ONCE, maxLength: AT_ONCE }), async (requests) => {
           for (const exchanged of await Promise.all(requests.map(exchange))) {
             const { method, path, status } = exchanged
             statuses.set(status, (statuses.get(status) ?? 0) + 1)
             expect([`${method} ${path}`, ...judge.complaints(exchanged)]).toEqual([`${method} ${path}`])
-            // What a platform does not offer it says so.
-            const isOffered = server.platform.longLived || !path.endsWith('/seat-changes')
-            if (isOffered || status !== 501) expect(status, `${method} ${path}`).toBeLessThan(500)
+            if (isNotOffered(exchanged)) {
+              expect([400, 501], `${method} ${path}`).toContain(status)
+            } else if (status === 503) {
+              refused.push([`${method} ${path}`, ...loggedOf(exchanged)])
+            } else {
+              expect(status < 500 ? [] : [`${method} ${path}`, status, ...loggedOf(exchanged)]).toEqual([])
+            }
           }
         }),
         { numRuns: Math.ceil(REQUESTS / AT_ONCE), endOnFailure: REQUESTS > 1_000 },
       )
-      console.log(
-        `answers by status: ${JSON.stringify(Object.fromEntries(statuses))}; asked again after a 503: ${refused}`,
-      )
-      expect(refused).toBeLessThanOrEqual(REQUESTS / 100)
+      console.log(`answers by status: ${JSON.stringify(Object.fromEntries(statuses))}`)
+      // On a machine with more to do than it can, MySQL takes longer than anybody is made to wait. That is said in the
+      // log, and rare; any other reason is a fault.
+      expect(refused.length <= MAX_TOO_SLOW ? [] : refused).toEqual([])
+      await until(() => givenUp() >= refused.length, 5_000).catch(() => expect(refused).toEqual([]))
       // A run that never got past a door would prove nothing; a short one may miss some by chance.
       const seen =
         REQUESTS < 2_000 ? [200, 401, 404, 422] : [200, 201, 202, 304, 400, 401, 403, 404, 405, 413, 415, 422]

@@ -32,7 +32,6 @@ type Document = z.infer<typeof documentSchema>
 const UNSAID = new Set([
   'content-type',
   'content-length',
-  'content-encoding',
   'transfer-encoding',
   'date',
   'keep-alive',

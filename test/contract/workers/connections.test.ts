@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { deriveRequestId } from '../../../shared/request-id.ts'
 import { temporaryDatabase, type TemporaryDatabase } from '../../support/database.ts'
 import { startFunctionServer, until, type FunctionServer } from '../../support/function-server.ts'
+import { tokenFor } from '../../support/tokens.ts'
 
 const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1'] }
 const user = `w${randomBytes(6).toString('hex')}`
@@ -21,7 +24,7 @@ beforeAll(async () => {
   server = await startFunctionServer({
     databaseUrl: database.url,
     through: { redisUrl: redisUrl.href },
-    settings: { RATE_LIMIT: '0' },
+    settings: { RATE_LIMIT: '0', MAX_WAITERS: '1' },
   })
 })
 
@@ -45,6 +48,14 @@ async function openConnections(): Promise<{ redis: number; mysql: number }> {
   }
 }
 
+const waitFor = (key: string, seconds: number) =>
+  server.ask('/bookings', {
+    method: 'POST',
+    as: 'alice',
+    json: wish,
+    headers: { 'idempotency-key': key, prefer: `wait=${seconds}` },
+  })
+
 describe('connections on Workers', () => {
   it('end with the request that they were made for', async () => {
     for (let i = 0; i < 10; i++) {
@@ -59,5 +70,42 @@ describe('connections on Workers', () => {
       const { redis, mysql } = await openConnections()
       return redis === 0 && mysql === 0
     })
+  })
+})
+
+/** Between two looks for an outcome, and something for a busy machine. */
+const ONE_LOOK_MS = 250 + 500
+
+/**
+ * A client that waits. It hangs up with a reset, as Cloudflare's network tells a Worker: workerd by itself, on a plain
+ * socket, sees nothing of a mere end before it has something to write.
+ */
+async function waitingClient(key: string): Promise<{ hangUp: () => void }> {
+  const client = request(`${server.url}/bookings`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await tokenFor('alice')}`,
+      'content-type': 'application/json',
+      'idempotency-key': key,
+      prefer: 'wait=20',
+    },
+  })
+  client.on('error', () => undefined)
+  client.end(JSON.stringify(wish))
+  return { hangUp: () => client.socket?.resetAndDestroy() }
+}
+
+describe('a client on Workers that waits and hangs up', () => {
+  it('costs no more looks, and its place is free for the next', async () => {
+    const client = await waitingClient('hung-up')
+    const record = server.keys.record(deriveRequestId('alice', wish.performanceId, 'hung-up'))
+    await until(async () => (await server.redis.exists(record)) === 1)
+    const crowded = await waitFor('beside', 1)
+    expect([crowded.status, crowded.headers.get('preference-applied')]).toEqual([202, null])
+    await until(async () => (await openConnections()).redis === 1)
+    client.hangUp()
+    await until(async () => (await openConnections()).redis === 0, ONE_LOOK_MS)
+    const next = await waitFor('next', 1)
+    expect([next.status, next.headers.get('preference-applied')]).toEqual([202, 'wait=1'])
   })
 })
