@@ -46,6 +46,9 @@ export default defineConfig({
         test: {
           ...onServers,
           name: platform,
+          // They wait more than they work; each file has a database and a Redis prefix of its own.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
           include: [`test/contract/{*,${platform}/*}.test.ts`],
           provide: { platform },
         },

@@ -1,5 +1,5 @@
 /** What AWS runs around a function: loads its bundle, hands it one event after the other, and ends what takes too long. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { clearTimeout, setTimeout } from 'node:timers'
 
 const { handler } = await import(process.argv[2])
 /** The `Timeout` of our template, unless a test sets another. */
@@ -7,18 +7,15 @@ const timeoutMs = Number(process.env.CALL_TIMEOUT_MS ?? 29_000)
 
 async function call(event) {
   const deadline = Date.now() + timeoutMs
-  const late = new AbortController()
-  const tooLate = sleep(timeoutMs, undefined, { signal: late.signal }).then(() => {
-    throw new Error('Task timed out')
+  let timer
+  const tooLate = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Task timed out')), timeoutMs)
   })
-  tooLate.catch(() => undefined)
   try {
-    return await Promise.race([
-      handler(event, { getRemainingTimeInMillis: () => deadline - Date.now() }),
-      tooLate,
-    ])
+    const context = { getRemainingTimeInMillis: () => deadline - Date.now() }
+    return await Promise.race([handler(event, context), tooLate])
   } finally {
-    late.abort()
+    clearTimeout(timer)
   }
 }
 
