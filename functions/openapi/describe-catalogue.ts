@@ -169,7 +169,7 @@ export const watchSeats: Operation = {
 - \`reset\`: load the seats of the sections you show, then apply what follows. It comes first, and whenever something was missed.
 - \`taken\` and \`freed\`, with \`{"sectionId": "A", "seatIds": ["1-17"]}\`.
 
-Whoever comes back with \`Last-Event-ID\` is told what it missed, or \`reset\`. A client that does not keep up is let go.`,
+Whoever comes back with \`Last-Event-ID\` is told what it missed, or \`reset\`. A client that does not keep up is let go. Where no process lives on (AWS Lambda, Cloudflare Workers) there is no such stream, and \`501\` is the answer.`,
   identity: 'none',
   headers: ['Last-Event-ID'],
   params,
