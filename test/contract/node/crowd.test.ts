@@ -15,7 +15,7 @@ const STREAMS = Number(process.env['CROWD_STREAMS'] ?? 300)
 const BYTES_EACH = 128 * 1_024
 const SEATS_OF_ROW = 500
 /**
- * Clients that come in the same instant. 2,000 were all served on two cores that seven others shared. Of 5,000 there no
+ * Clients that come in the same instant. 2,000 were all served on two cores at a load average of 7. Of 5,000 there no
  * connection was lost (the kernel's ListenOverflows stayed the same), but 416 got `504`, and once, under more load, some
  * `408`: reading and parsing so many takes the event loop longer than the 2 s that a command to Redis has.
  */
