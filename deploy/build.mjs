@@ -27,6 +27,8 @@ const tools = {
   test: 'deploy/local/test.ts',
   throughput: 'bench/throughput.ts',
   ring: 'bench/ring.ts',
+  'bench-peer': 'bench/peer-server.ts',
+  'bench-peer-worker': 'bench/peer-worker.ts',
   faults: 'test/faults/run.ts',
   simulate: 'test/simulation/run.ts',
 }
