@@ -23,8 +23,11 @@ const page = (title: string, subtitle: string): EChartsCoreOption => ({
   title: { text: title, subtext: subtitle, left: 16, top: 10, textStyle: { color: INK, fontSize: 16 } },
 })
 
+/** Room for the longest name of a row. Measured text would need a browser; without one its width is guessed too small. */
+const NAMES_PX = 190
+
 const bars = (rows: readonly RowSummary[]): EChartsCoreOption => ({
-  grid: { left: 16, right: 90, top: 96, bottom: 16, containLabel: true },
+  grid: { left: NAMES_PX, right: 90, top: 96, bottom: 32 },
   yAxis: {
     type: 'category',
     data: rows.map(({ row }) => row),
@@ -34,7 +37,7 @@ const bars = (rows: readonly RowSummary[]): EChartsCoreOption => ({
   },
 })
 
-const legend = { top: 62, left: 16, textStyle: { color: INK } }
+const legend = { top: 62, left: 16, itemGap: 24, textStyle: { color: INK } }
 
 /** The first part of a row's id. */
 const KINDS = ['limit', 'peer', 'ours']
@@ -80,8 +83,7 @@ export function latencyPlot(rows: readonly RowSummary[]): Plot | undefined {
     height: 460,
     option: {
       ...page('Latency by load', 'milliseconds until the answer, logarithmic; lower is better'),
-      legend: { ...legend, type: 'plain', left: 16, right: 16 },
-      grid: { left: 16, right: 24, top: 130, bottom: 16, containLabel: true },
+      grid: { left: 64, right: NAMES_PX, top: 80, bottom: 40 },
       xAxis: { type: 'category', data: PERCENTILES, boundaryGap: false, axisLabel: { color: INK } },
       yAxis: { type: 'log', axisLabel: { color: INK } },
       series: shown.map(({ row, latencyMs }, i) => ({
@@ -89,7 +91,10 @@ export function latencyPlot(rows: readonly RowSummary[]): Plot | undefined {
         name: row,
         symbol: SYMBOLS[i % SYMBOLS.length],
         symbolSize: 8,
-        lineStyle: { width: 2, type: DASHES[i % DASHES.length] },
+        lineStyle: { width: 2, type: DASHES[Math.floor(i / SYMBOLS.length) % DASHES.length] },
+        // Its name stands at its end, so that no legend has to be looked up.
+        endLabel: { show: true, formatter: '{a}', color: INK, distance: 10 },
+        labelLayout: { moveOverlap: 'shiftY' },
         // A logarithm has no zero.
         data: PERCENTILES.map((name) => Math.max(0.01, latencyMs[name] ?? NaN)),
       })),
