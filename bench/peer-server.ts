@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import { serverOptions } from '../functions/adapters/node-http.ts'
 import { functionConfig } from '../shared/config.ts'
 import { createPeerApp } from './peers/app.ts'
+import { Catalogue } from './peers/catalogue.ts'
 import { connectPool } from './peers/database.ts'
 import { endOnSignal } from './peers/end-on-signal.ts'
 import { peers } from './peers/peers.ts'
@@ -25,7 +26,9 @@ if (create === undefined) {
 const config = functionConfig(process.env)
 const peer = create(config)
 const pool = connectPool(config.mysql.url, READ_CONNECTIONS)
-const listener = getRequestListener(createPeerApp(peer, pool, config.auth).fetch)
+const catalogue = new Catalogue(pool)
+await catalogue.loadAll()
+const listener = getRequestListener(createPeerApp(peer, catalogue, pool, config.auth).fetch)
 const server = createServer(serverOptions(config), (request, response) => void listener(request, response))
 server.listen({ host: config.host, port: config.port, backlog: LISTEN_BACKLOG }, () => {
   console.log(JSON.stringify({ port: (server.address() as AddressInfo).port }))

@@ -11,7 +11,7 @@ import type { AuthConfig } from '../../shared/config.ts'
 import { requestIdSchema } from '../../shared/ids.ts'
 import { slotOf } from '../../shared/placement.ts'
 import { deriveRequestId, fingerprintOf, slotOfRequestId } from '../../shared/request-id.ts'
-import { Catalogue } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
 import { nowUs, selectDecision, type StoredDecision } from './statements.ts'
 import type { Peer, Verdict, Wish } from './wish.ts'
 
@@ -24,11 +24,11 @@ interface PeerContext {
 }
 
 /** The HTTP side that all peers share: what the product does with a request until it is about the seats. */
-export function createPeerApp(peer: Peer, pool: Pool, auth: AuthConfig): Hono {
+export function createPeerApp(peer: Peer, catalogue: Catalogue, pool: Pool, auth: AuthConfig): Hono {
   const context: PeerContext = {
     peer,
     identify: createIdentify(auth, Date.now),
-    catalogue: new Catalogue(pool),
+    catalogue,
     pool,
   }
   const app = new Hono()

@@ -13,7 +13,10 @@ interface SeatRow extends RowDataPacket {
   readonly seatId: string
 }
 
-/** The catalogue in memory, loaded performance by performance at first touch. It does not change during a benchmark. */
+/**
+ * The catalogue in memory: what is there at the start, and what comes later at first touch. It does not change during a
+ * benchmark.
+ */
 export class Catalogue {
   private readonly known = new Map<string, CataloguePerformance>()
   private readonly loading = new Map<string, Promise<CataloguePerformance | undefined>>()
@@ -21,6 +24,14 @@ export class Catalogue {
 
   constructor(pool: Pool) {
     this.pool = pool
+  }
+
+  /** Loads what is there. */
+  async loadAll(): Promise<void> {
+    const [rows] = await this.pool.query<(RowDataPacket & { readonly id: string })[]>(
+      'SELECT performance_id AS id FROM performances',
+    )
+    for (const { id } of rows) await this.get(id)
   }
 
   /** Undefined where there is no such performance; that is not remembered. */
