@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { ResponseReader, type HttpAnswer } from './response-reader.ts'
 
@@ -20,9 +21,17 @@ export class Lines {
   readonly #waiting: Waiting[] = []
   #firstWaiting = 0
   readonly #sweep: NodeJS.Timeout
+  /** Requests so far. */
+  sent = 0
 
   private constructor(port: number, count: number) {
-    this.#all = Array.from({ length: count }, () => new Line(port, (line) => void this.#freed(line)))
+    this.#all = Array.from(
+      { length: count },
+      () =>
+        new Line(port, (line) => {
+          this.#freed(line)
+        }),
+    )
     this.#sweep = setInterval(() => {
       const now = performance.now()
       for (const line of this.#all) line.giveUpIfSilentSince(now - SILENCE_MS)
@@ -40,16 +49,12 @@ export class Lines {
 
   /** Status 0 if the connection ended instead of answering. */
   send(text: string): Promise<HttpAnswer> {
+    this.sent += 1
     return new Promise((done) => {
       const line = this.#idle.pop()
       if (line === undefined) this.#waiting.push({ text, done })
       else line.send(text, done)
     })
-  }
-
-  /** Requests that have found no connection yet. */
-  get waiting(): number {
-    return this.#waiting.length - this.#firstWaiting
   }
 
   get hasIdle(): boolean {
@@ -88,33 +93,15 @@ class Line {
   }
 
   /** @throws if nobody listens there */
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
-      socket.once('connect', resolve)
-      socket.once('error', reject)
-      socket.on('data', (chunk) => {
-        const answer = this.#reader.push(chunk)
-        if (answer !== undefined) this.#answered(answer)
-      })
-      socket.on('close', () => {
-        if (this.#socket === socket) this.#socket = undefined
-        this.#reader.reset()
-        if (this.#done !== undefined) this.#answered(NO_ANSWER)
-      })
-      this.#socket = socket
-    })
+  async open(): Promise<void> {
+    await once(this.#connect(), 'connect')
   }
 
   send(text: string, done: (answer: HttpAnswer) => void): void {
     this.#done = done
     this.#sentAt = performance.now()
-    if (this.#socket?.writable === true) this.#socket.write(text, 'latin1')
-    else {
-      // A failed attempt has its own end: the socket closes, which answers.
-      this.open().catch(() => undefined)
-      this.#socket.write(text, 'latin1')
-    }
+    const socket = this.#socket?.writable === true ? this.#socket : this.#connect()
+    socket.write(text, 'latin1')
   }
 
   giveUpIfSilentSince(ms: number): void {
@@ -123,6 +110,24 @@ class Line {
 
   close(): void {
     this.#socket?.destroy()
+  }
+
+  #connect(): Socket {
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    // Its end follows, and answers.
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk) => {
+      const answer = this.#reader.push(chunk)
+      if (answer !== undefined) this.#answered(answer)
+    })
+    socket.on('close', () => {
+      if (this.#socket !== socket) return
+      this.#socket = undefined
+      this.#reader.reset()
+      if (this.#done !== undefined) this.#answered(NO_ANSWER)
+    })
+    this.#socket = socket
+    return socket
   }
 
   #answered(answer: HttpAnswer): void {

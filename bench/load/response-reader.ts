@@ -15,7 +15,7 @@ export class ResponseReader {
 
   /** The answer, once all of it is here. */
   push(chunk: Buffer): HttpAnswer | undefined {
-    this.#text = this.#text === '' ? chunk.latin1Slice() : this.#text + chunk.latin1Slice()
+    this.#text = this.#text === '' ? chunk.toString('latin1') : this.#text + chunk.toString('latin1')
     const answer = parseAnswer(this.#text)
     if (answer !== undefined) this.#text = ''
     return answer
@@ -44,7 +44,7 @@ function parseAnswer(text: string): HttpAnswer | undefined {
 
 function unchunked(text: string, from: number): string | undefined {
   let body = ''
-  for (let at = from; ; ) {
+  for (let at = from; ;) {
     const lineEnd = text.indexOf('\r\n', at)
     if (lineEnd < 0) return undefined
     const size = Number.parseInt(text.slice(at, lineEnd), 16)

@@ -1,0 +1,87 @@
+import type { Redis } from 'ioredis'
+import type { Knex } from 'knex'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Servers } from '../deploy/local/find-servers.ts'
+import { migrateLatest } from '../migrations/migrate.ts'
+import { connectMysql } from '../shared/mysql/connect.ts'
+import { connectRedis, redisReady } from '../shared/redis/connect.ts'
+import { signToken } from '../shared/sign-token.ts'
+import { readHead, type Head } from './head.ts'
+
+const CUSTOMERS = 1_000
+export const SECRET = 'benchmark-benchmark-benchmark-benchmark'
+
+/** The servers on which rows are measured, one after the other, and ways to look into them past every row. */
+export class Stage {
+  readonly servers: Servers
+  readonly dir: string
+  readonly redis: Redis
+  readonly knex: Knex
+  readonly databaseUrl: string
+  readonly tokens: readonly string[]
+  readonly head: Head
+
+  private constructor(
+    given: Pick<Stage, 'servers' | 'dir' | 'redis' | 'knex' | 'databaseUrl' | 'tokens' | 'head'>,
+  ) {
+    this.servers = given.servers
+    this.dir = given.dir
+    this.redis = given.redis
+    this.knex = given.knex
+    this.databaseUrl = given.databaseUrl
+    this.tokens = given.tokens
+    this.head = given.head
+  }
+
+  /**
+   * A stage on a database of its own.
+   *
+   * @param dir for logs and histories
+   * @throws Error if the servers promise less durability than the figures claim
+   */
+  static async on(servers: Servers, dir: string, database: string): Promise<Stage> {
+    const admin = connectMysql({ url: servers.databaseUrl, tlsCaFile: undefined }, 'read', 1)
+    await admin.raw('CREATE DATABASE ??', [database])
+    await admin.destroy()
+    const url = new URL(servers.databaseUrl)
+    url.pathname = `/${database}`
+    const knex = connectMysql({ url: url.href, tlsCaFile: undefined }, 'read', 4)
+    const redis = connectRedis({ url: servers.redisUrl, tlsCaFile: undefined }, 'work', () => undefined)
+    try {
+      await redisReady(redis, 10_000)
+      await migrateLatest(knex)
+      const head = await readHead(redis, knex)
+      const tokens = await Promise.all(
+        Array.from({ length: CUSTOMERS }, (_, i) =>
+          signToken(SECRET, {}, { subject: customerName(i), lifetime: '2d' }),
+        ),
+      )
+      return new Stage({ servers, dir, redis, knex, databaseUrl: url.href, tokens, head })
+    } catch (error) {
+      redis.disconnect()
+      await knex.destroy()
+      throw error
+    }
+  }
+
+  /** Leaves the catalogue and the topology, and takes what rows have written. */
+  async clear(): Promise<void> {
+    for (const table of ['decisions', 'booked_seats', 'dead_letters'])
+      await this.knex.raw('TRUNCATE TABLE ??', [table])
+    await this.redis.flushall()
+    // A rewrite of what earlier rows appended would otherwise fall into the next row.
+    await this.redis.bgrewriteaof().catch(() => undefined)
+    while (/^aof_rewrite_(?:in_progress|scheduled):1/m.test(await this.redis.info('persistence')))
+      await delay(20)
+  }
+
+  async close(): Promise<void> {
+    this.redis.disconnect()
+    await this.knex.destroy()
+  }
+}
+
+/** Subject of the nth customer's token. */
+export function customerName(number: number): string {
+  return `customer-${number}`
+}
