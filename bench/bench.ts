@@ -98,7 +98,11 @@ function sizeOf({ quick, size }: Options): Size {
 
 function chosenRows(only: readonly string[] | undefined): [string, Row][] {
   const all = Object.entries({ ...limitRows, ...peerRows(), ...ourRows })
-  const chosen = all.filter(([name]) => only?.some((start) => name.startsWith(start)) ?? true)
+  const names = new Set(all.map(([name]) => name))
+  // A whole name means that row, anything else all that begin with it.
+  const isMeant = (name: string, wish: string): boolean =>
+    names.has(wish) ? name === wish : name.startsWith(wish)
+  const chosen = all.filter(([name]) => only?.some((wish) => isMeant(name, wish)) ?? true)
   if (chosen.length === 0)
     throw new Error(`There is no such row; there are ${all.map(([name]) => name).join(', ')}.`)
   return chosen

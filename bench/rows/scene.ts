@@ -40,15 +40,19 @@ export interface Scene {
 
 export type Row = (scene: Scene) => Promise<Omit<Measured, 'row'>>
 
-const SEATS_PER_PERFORMANCE = 15_000
 /** As many as shards, so that all have the same to do. */
 const PERFORMANCES = 4
+const SECTIONS = 50
+const SEATS_PER_ROW = 20
+const MAX_ROWS = 15
 
 /** Puts the houses on sale that rows of this size need. */
 export async function buildHouses(stage: Stage, { count, drain }: Size): Promise<Houses> {
-  const performances = PERFORMANCES * Math.ceil(Math.max(count, drain) / SEATS_PER_PERFORMANCE / PERFORMANCES)
+  const rowsNeeded = Math.ceil(Math.max(count, drain) / PERFORMANCES / SECTIONS / SEATS_PER_ROW)
+  const rows = Math.min(rowsNeeded, MAX_ROWS)
+  const performances = PERFORMANCES * Math.ceil(rowsNeeded / MAX_ROWS)
   const houses: Houses = {
-    distinct: houseOf('distinct', performances, { sections: 50, rows: 15, seatsPerRow: 20 }),
+    distinct: houseOf('distinct', performances, { sections: SECTIONS, rows, seatsPerRow: SEATS_PER_ROW }),
     hot: houseOf('hot', 1, { sections: 4, rows: 5, seatsPerRow: 10 }),
     mixed: houseOf('mixed', PERFORMANCES, { sections: 10, rows: 10, seatsPerRow: 10 }),
     warm: houseOf('warm', PERFORMANCES, { sections: 10, rows: 10, seatsPerRow: 50 }),
