@@ -17,7 +17,7 @@ export interface Served {
   readonly port: number
 }
 
-type JobOf = Pick<Job, 'port' | 'plan' | 'pace' | 'until' | 'connections'> & Partial<Job>
+type JobOf = Pick<Job, 'ports' | 'plan' | 'pace' | 'until' | 'connections'> & Partial<Job>
 
 /** One row being measured: the processes that it starts, which end with it. */
 export class Act {

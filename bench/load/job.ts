@@ -20,7 +20,8 @@ export type Until = 'answer' | 'polled' | 'waited'
 
 /** One load, as the generator's process is told. */
 export interface Job {
-  readonly port: number
+  /** Of one server each; connections are spread evenly over them. */
+  readonly ports: readonly number[]
   readonly plan: Plan
   readonly tokens: readonly string[]
   readonly pace: Pace

@@ -14,7 +14,7 @@ interface Waiting {
   readonly done: (answer: HttpAnswer) => void
 }
 
-/** A fixed number of keep-alive connections to one server, each with one request in flight. What finds none free waits in line. */
+/** A fixed number of keep-alive connections to one server or several, each with one request in flight. What finds none free waits in line. */
 export class Lines {
   readonly #all: Line[]
   readonly #idle: Line[] = []
@@ -24,22 +24,19 @@ export class Lines {
   /** Requests so far. */
   sent = 0
 
-  private constructor(port: number, count: number) {
-    this.#all = Array.from(
-      { length: count },
-      () =>
-        new Line(port, (line) => {
-          this.#freed(line)
-        }),
-    )
+  private constructor(ports: readonly number[], count: number) {
+    const freed = (line: Line): void => {
+      this.#freed(line)
+    }
+    this.#all = Array.from({ length: count }, (_, i) => new Line(ports[i % ports.length] ?? 0, freed))
     this.#sweep = setInterval(() => {
       const now = performance.now()
       for (const line of this.#all) line.giveUpIfSilentSince(now - SILENCE_MS)
     }, SWEEP_MS)
   }
 
-  static async open(port: number, count: number): Promise<Lines> {
-    const lines = new Lines(port, count)
+  static async open(ports: readonly number[], count: number): Promise<Lines> {
+    const lines = new Lines(ports, count)
     for (let from = 0; from < count; from += OPENED_AT_ONCE) {
       await Promise.all(lines.#all.slice(from, from + OPENED_AT_ONCE).map((line) => line.open()))
     }

@@ -13,7 +13,7 @@ export async function runJob(job: Job): Promise<LoadReport> {
   const { plan, tokens, until, pace } = job
   const statusIds = plan.kind === 'status' ? await readIds(plan.historyFile) : []
   const texts = new RequestTexts(plan, tokens, until === 'waited', statusIds)
-  const lines = await Lines.open(job.port, job.connections)
+  const lines = await Lines.open(job.ports, job.connections)
   const asking = { lines, texts, until, books: plan.kind === 'book', asksStatus: plan.kind === 'status' }
   const tally = new Tally(job.historyFile !== undefined)
   try {

@@ -10,7 +10,7 @@ const bare =
     const { port } = await act.announced('server', 'bench-bare', [])
     const load = (count: number, seconds: number): ReturnType<typeof act.load> =>
       act.load({
-        ...{ port, plan, until: 'answer', connections: CONNECTIONS.answer, count, seconds },
+        ...{ ports: [port], plan, until: 'answer', connections: CONNECTIONS.answer, count, seconds },
         pace: { kind: 'closed', customers: CONNECTIONS.answer },
       })
     await load(2 * size.warmUp, size.seconds)

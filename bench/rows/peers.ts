@@ -1,7 +1,18 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BookingPlan } from '../load/plan.ts'
-import { answered, closedLoop, distinctPlan, judge, warmUp, type Row, type Scene } from './scene.ts'
+import {
+  answered,
+  closedLoop,
+  distinctPlan,
+  hotPlan,
+  hotRequests,
+  judge,
+  requests,
+  warmUp,
+  type Row,
+  type Scene,
+} from './scene.ts'
 
 /** Peers, and whether they have a process of workers besides. Those that answer 202 are polled. */
 const PEERS: Readonly<Record<string, { readonly workers: boolean; readonly polled: boolean }>> = {
@@ -34,20 +45,13 @@ const peer =
     }
   }
 
-const hotPlan = ({ houses }: Scene): BookingPlan => ({
-  kind: 'book',
-  house: houses.hot,
-  seats: 'random',
-  keys: 'hot',
-})
-
 /** Empty where the peers' bundle is not built. */
 export function peerRows(): Readonly<Record<string, Row>> {
   if (!existsSync(join(import.meta.dirname, 'bench-peer.mjs'))) return {}
   return Object.fromEntries(
     Object.keys(PEERS).flatMap((name) => [
-      [`peer/${name}`, peer(name, distinctPlan, ({ size }) => size.count)],
-      [`peer/${name}/hot`, peer(name, hotPlan, ({ size }) => size.hot)],
+      [`peer/${name}`, peer(name, distinctPlan, requests)],
+      [`peer/${name}/hot`, peer(name, hotPlan, hotRequests)],
     ]),
   )
 }

@@ -63,16 +63,32 @@ export async function buildHouses(stage: Stage, { count, drain }: Size): Promise
 
 /** Connections and customers of a closed loop. A customer who polls sends rarely, so many of them share a connection. */
 export const CONNECTIONS: Readonly<Record<Until, number>> = { answer: 256, waited: 512, polled: 256 }
-export const CUSTOMERS: Readonly<Record<Until, number>> = { answer: 256, waited: 512, polled: 2_048 }
+const CUSTOMERS: Readonly<Record<Until, number>> = { answer: 256, waited: 512, polled: 2_048 }
 
 export function distinctPlan({ houses }: Scene): BookingPlan {
   return { kind: 'book', house: houses.distinct, seats: 'once', keys: 'distinct' }
 }
 
+export const requests = ({ size }: Scene): number => size.count
+
+/** 20,000 requests for 200 seats, or fewer requests. */
+export const hotPlan = ({ houses }: Scene): BookingPlan => ({
+  kind: 'book',
+  house: houses.hot,
+  seats: 'random',
+  keys: 'hot',
+})
+export const hotRequests = ({ size }: Scene): number => size.hot
+
+/** Many ask for few seats, and every third who gets one gives it back. */
+export const mixedPlan = ({ houses }: Scene): BookingPlan => ({
+  ...{ kind: 'book', house: houses.mixed, seats: 'random', keys: 'mixed', cancelEvery: 3 },
+})
+
 /** Lets a server compile what it will run, on seats that nobody looks at. Answers with how many requests it took. */
 export async function warmUp({ act, size, houses }: Scene, server: Served, until: Until): Promise<number> {
   const { sent } = await act.load({
-    port: server.port,
+    ports: [server.port],
     plan: { kind: 'book', house: houses.warm, seats: 'random', keys: 'warm' },
     pace: { kind: 'closed', customers: CUSTOMERS[until] },
     connections: CONNECTIONS[until],
@@ -92,7 +108,7 @@ export function closedLoop(
   count: number = size.count,
 ): Promise<LoadReport> {
   return act.load({
-    port: server.port,
+    ports: [server.port],
     plan,
     pace: { kind: 'closed', customers: CUSTOMERS[until] },
     connections: CONNECTIONS[until],

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { readWholeHistory } from '../checks/read-truth.ts'
+import { decided, entriesOnStreams, untilSettled } from '../checks/undecided.ts'
+import { outcomeBytes, redisBytes, transactionFigures } from '../server-figures.ts'
+import {
+  answered,
+  closedLoop,
+  CONNECTIONS,
+  distinctPlan,
+  judge,
+  warmUp,
+  type Row,
+  type Scene,
+} from './scene.ts'
+
+const DRAIN_MS = 300_000
+
+/** Requests are accepted, durable in Redis; nobody decides them. */
+export async function accept(scene: Scene): ReturnType<Row> {
+  const { act } = scene
+  const server = await act.functions()
+  const before = await warmUp(scene, server, 'answer')
+  const bytes = await redisBytes(act.stage.redis)
+  const clock = act.clock()
+  const report = await closedLoop(scene, server, distinctPlan(scene), 'answer')
+  const count = answered(report, 'accepted')
+  const cpuUs = clock.each(count)
+  const redisBytesEach = ((await redisBytes(act.stage.redis)) - bytes) / Math.max(1, count)
+  const wrong = count === report.sent ? [] : [`${report.sent - count} were not accepted`]
+  // Warmed up on random seats, each request with a key of its own.
+  const found = await entriesOnStreams(act.stage.redis, act.stage.knex)
+  if (found.length !== before + count) wrong.push(`${found.length} entries of ${before + count} requests`)
+  const ids = new Set(found)
+  const lost = (await readWholeHistory(act.historyFile)).filter(({ requestId }) => !ids.has(requestId)).length
+  if (lost > 0) wrong.push(`${lost} accepted requests are on no stream`)
+  return {
+    ...{ count, seconds: report.seconds, cpuUs, latencyMs: { ...report.latencyMs }, wrong },
+    figures: { rssMb: act.rssMb('server'), lost, redisBytesEach },
+  }
+}
+
+/** Full streams, decided and committed. The clock runs from the first decision that is seen to the last. */
+export async function drain(scene: Scene): ReturnType<Row> {
+  const { act, size } = scene
+  const { redis, knex } = act.stage
+  const bytes = await redisBytes(redis)
+  const server = await act.functions()
+  const plan = distinctPlan(scene)
+  const report = await act.load({
+    ...{ ports: [server.port], plan, until: 'answer', connections: CONNECTIONS.answer },
+    ...{
+      pace: { kind: 'closed', customers: CONNECTIONS.answer },
+      count: size.drain,
+      historyFile: act.historyFile,
+    },
+  })
+  const total = answered(report, 'accepted')
+  const before = await decided(knex)
+  const consumer = await act.consumer({}, { ready: false })
+  const deadline = performance.now() + DRAIN_MS
+  const until = async (enough: number): Promise<number> => {
+    for (;;) {
+      const found = (await decided(knex)) - before
+      if (found >= enough) return found
+      if (performance.now() > deadline) throw new Error(`${found} of ${total} were decided in time`)
+      await delay(5)
+    }
+  }
+  const first = await until(1)
+  const [clock, started] = [act.clock(), performance.now()]
+  await until(total)
+  const seconds = (performance.now() - started) / 1_000
+  const count = total - first
+  const cpuUs = clock.each(count)
+  await untilSettled(redis, knex)
+  const { wrong, lost } = await judge(scene, plan)
+  const figures = {
+    ...{ rssMb: act.rssMb('consumer'), lost },
+    redisBytesEach: ((await redisBytes(redis)) - bytes) / total,
+    outcomeBytes: await outcomeBytes(redis),
+    ...(await transactionFigures(consumer.port)),
+  }
+  return { count, seconds, cpuUs, figures, wrong }
+}
