@@ -1,17 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { findServers } from '../deploy/local/find-servers.ts'
-import { projectRoot } from '../deploy/local/project-root.ts'
-import { messageOf } from '../deploy/local/setup-error.ts'
-import { Shutdown } from '../deploy/local/shutdown.ts'
-import { Act } from './act.ts'
+import { lineOf, measureRow } from './measure-row.ts'
+import { ratios } from './report/ratios.ts'
+import { renderTable } from './report/render-table.ts'
+import { summarize } from './report/summarize.ts'
+import { writeJson } from './report/write-json.ts'
+import { writePlots } from './report/write-plots.ts'
 import type { Measured } from './row.ts'
 import { limitRows } from './rows/limits.ts'
 import { ourRows } from './rows/ours.ts'
 import { peerRows } from './rows/peers.ts'
-import { buildHouses, type Houses, type Row, type Size } from './rows/scene.ts'
+import { buildHouses, type Row, type Size } from './rows/scene.ts'
+import { runSession, type Session } from './session.ts'
 import { Stage } from './stage.ts'
 
 /**
@@ -28,16 +28,6 @@ interface Options {
   readonly only: readonly string[] | undefined
   readonly size: number | undefined
   readonly install: boolean
-}
-
-async function main(): Promise<void> {
-  const options = parseOptions()
-  const shutdown = new Shutdown(console.log)
-  try {
-    await run(options, shutdown)
-  } finally {
-    await shutdown.run()
-  }
 }
 
 function parseOptions(): Options {
@@ -59,36 +49,35 @@ function parseOptions(): Options {
     .opts<Options>()
 }
 
-async function run(options: Options, shutdown: Shutdown): Promise<void> {
+async function run(options: Options, session: Session): Promise<void> {
   const rows = chosenRows(options.only)
   const size = sizeOf(options)
   const rounds = options.rounds ?? (options.quick ? 1 : WHOLE_ROUNDS)
-  const dir = mkdtempSync(join(tmpdir(), 'frontrow-bench-'))
-  shutdown.add({
-    what: 'what was written',
-    inOrder: () => Promise.resolve(rmSync(dir, { recursive: true, force: true })),
-  })
-  const servers = await findServers({
-    ...{ dataDir: dir, allowInstall: options.install, keepData: false, environment: {}, log: console.log },
-  })
-  shutdown.add({ what: 'Redis and MySQL', inOrder: () => servers.stop() })
-  console.log(`Servers: ${servers.description}`)
-  if (shutdown.isAsked()) return
-  const stage = await Stage.on(servers, dir, 'frontrow_bench')
-  shutdown.add({ what: 'connections', inOrder: () => stage.close() })
+  const stage = await Stage.on(session, 'frontrow_bench')
+  session.shutdown.add({ what: 'connections', inOrder: () => stage.close() })
   const houses = await buildHouses(stage, size)
   const measured: Measured[] = []
   for (let round = 1; round <= rounds; round++) {
     for (const [name, row] of rows) {
-      if (shutdown.isAsked()) return
-      const result = await measure(name, row, { stage, size, houses }, shutdown)
+      const result = await measureRow(name, row, { stage, size, houses }, session.shutdown)
       if (result === undefined) return
       measured.push(result)
       console.log(`${round}/${rounds}  ${lineOf(result)}`)
-      save(stage, measured)
     }
+    report(session, stage, measured, round === rounds)
   }
   if (measured.some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
+}
+
+/** Written after each round, so that an interruption keeps those before; shown at the end. */
+function report({ results }: Session, { head }: Stage, measured: readonly Measured[], isLast: boolean): void {
+  const summary = summarize(measured)
+  const reached = ratios(summary)
+  writeJson(join(results, 'latest.json'), head, measured, summary, reached)
+  if (!isLast) return
+  const plots = writePlots(results, summary)
+  console.log(`\n${renderTable(head, summary, reached)}`)
+  console.log(`Written: ${[join(results, 'latest.json'), ...plots].join(', ')}`)
 }
 
 function sizeOf({ quick, size }: Options): Size {
@@ -108,56 +97,5 @@ function chosenRows(only: readonly string[] | undefined): [string, Row][] {
   return chosen
 }
 
-interface Given {
-  readonly stage: Stage
-  readonly size: Size
-  readonly houses: Houses
-}
-
-/** Undefined if it was interrupted. A row that fails says so, and the others are measured all the same. */
-async function measure(
-  name: string,
-  row: Row,
-  { stage, size, houses }: Given,
-  shutdown: Shutdown,
-): Promise<Measured | undefined> {
-  const act = await Act.begin(stage, name)
-  try {
-    const result = row({ act, size, houses })
-    // What it waits for then ends with its processes.
-    result.catch(() => undefined)
-    const measured = await Promise.race([result, shutdown.asked.then(() => undefined)])
-    return measured && { row: name, ...measured }
-  } catch (error) {
-    return { row: name, count: 0, seconds: 0, cpuUs: {}, wrong: [messageOf(error)] }
-  } finally {
-    await act.end()
-  }
-}
-
-/** One row in one line. */
-function lineOf({ row, count, seconds, cpuUs, latencyMs, figures = {}, wrong }: Measured): string {
-  const rate = seconds > 0 ? Math.round(count / seconds) : 0
-  const costs = Object.entries(cpuUs).map(([role, us]) => `${role} ${us.toFixed(0)}`)
-  const times =
-    latencyMs === undefined ? '' : `  p50 ${fixed(latencyMs['p50'])} p99 ${fixed(latencyMs['p99'])} ms`
-  const own = Object.entries(figures).map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
-  const failed = wrong.length === 0 ? '' : `  FAILED: ${wrong.slice(0, 3).join('; ')} (${wrong.length})`
-  return `${row.padEnd(28)}${String(rate).padStart(7)}/s  ${String(count).padStart(6)} in ${seconds.toFixed(2)} s${times}  µs: ${costs.join(' ')}  ${own.join(' ')}${failed}`
-}
-
-const fixed = (ms: number | undefined): string => (ms ?? 0).toFixed(1)
-
-function save({ head }: Stage, measured: readonly Measured[]): void {
-  const dir = join(projectRoot(), '.local', 'bench')
-  mkdirSync(dir, { recursive: true })
-  writeFileSync(join(dir, 'latest.json'), `${JSON.stringify({ head, measured }, undefined, 1)}\n`)
-}
-
-main().then(
-  () => process.exit(),
-  (error: unknown) => {
-    console.error(messageOf(error))
-    process.exit(1)
-  },
-)
+const options = parseOptions()
+await runSession('bench', options.install, (session) => run(options, session))

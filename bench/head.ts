@@ -2,20 +2,10 @@ import { cpus } from 'node:os'
 import type { Redis } from 'ioredis'
 import type { Knex } from 'knex'
 import { durabilityGaps } from '../shared/durability.ts'
-
-/** What a table of figures says above its rows: without it no figure means anything. */
-export interface Head {
-  readonly date: string
-  readonly command: string
-  readonly cores: number
-  readonly processor: string
-  readonly versions: Readonly<Record<string, string>>
-  /** As the servers answered, not as they were told. */
-  readonly durability: Readonly<Record<string, string>>
-}
+import type { Head } from './report/render-table.ts'
 
 /** @throws Error if the servers promise less than the figures claim: a faster row would be a weaker promise */
-export async function readHead(redis: Redis, knex: Knex): Promise<Head> {
+export async function readHead(redis: Redis, knex: Knex, command: string): Promise<Head> {
   const gaps = await durabilityGaps(redis, knex)
   if (gaps.length > 0) throw new Error(`This would be no benchmark: ${gaps.join('; ')}.`)
   const redisVersion = /^redis_version:(\S+)/m.exec(await redis.info('server'))?.[1] ?? 'unknown'
@@ -26,7 +16,7 @@ export async function readHead(redis: Redis, knex: Knex): Promise<Head> {
   const [processor] = cpus()
   return {
     date: new Date().toISOString(),
-    command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(),
+    command,
     cores: cpus().length,
     processor: processor?.model ?? 'unknown',
     versions: { node: process.versions.node, redis: redisVersion, mysql: mysql?.version ?? 'unknown' },

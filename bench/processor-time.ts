@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 
 /** Processor seconds of a process so far, all threads; undefined where there is no /proc. */
-export function processorSeconds(pid: number): number | undefined {
+function processorSeconds(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The second field is a name in brackets, which may hold anything.

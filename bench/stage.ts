@@ -1,12 +1,14 @@
 import type { Redis } from 'ioredis'
 import type { Knex } from 'knex'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Session } from './session.ts'
 import type { Servers } from '../deploy/local/find-servers.ts'
 import { migrateLatest } from '../migrations/migrate.ts'
 import { connectMysql } from '../shared/mysql/connect.ts'
 import { connectRedis, redisReady } from '../shared/redis/connect.ts'
 import { signToken } from '../shared/sign-token.ts'
-import { readHead, type Head } from './head.ts'
+import { readHead } from './head.ts'
+import type { Head } from './report/render-table.ts'
 
 const CUSTOMERS = 1_000
 export const SECRET = 'benchmark-benchmark-benchmark-benchmark'
@@ -36,10 +38,9 @@ export class Stage {
   /**
    * A stage on a database of its own.
    *
-   * @param dir for logs and histories
    * @throws Error if the servers promise less durability than the figures claim
    */
-  static async on(servers: Servers, dir: string, database: string): Promise<Stage> {
+  static async on({ servers, dir, command }: Session, database: string): Promise<Stage> {
     const admin = connectMysql({ url: servers.databaseUrl, tlsCaFile: undefined }, 'read', 1)
     await admin.raw('CREATE DATABASE ??', [database])
     await admin.destroy()
@@ -50,7 +51,7 @@ export class Stage {
     try {
       await redisReady(redis, 10_000)
       await migrateLatest(knex)
-      const head = await readHead(redis, knex)
+      const head = await readHead(redis, knex, command)
       const tokens = await Promise.all(
         Array.from({ length: CUSTOMERS }, (_, i) =>
           signToken(SECRET, {}, { subject: customerName(i), lifetime: '2d' }),
@@ -73,6 +74,12 @@ export class Stage {
     await this.redis.bgrewriteaof().catch(() => undefined)
     while (/^aof_rewrite_(?:in_progress|scheduled):1/m.test(await this.redis.info('persistence')))
       await delay(20)
+  }
+
+  /** Takes its database with it, unless the servers are ending anyway. */
+  async drop(): Promise<void> {
+    await this.knex.raw('DROP DATABASE ??', [new URL(this.databaseUrl).pathname.slice(1)])
+    await this.close()
   }
 
   async close(): Promise<void> {

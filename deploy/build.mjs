@@ -25,8 +25,8 @@ const workers = { workers: 'functions/adapters/workers.ts' }
 const tools = {
   start: 'deploy/local/start.ts',
   test: 'deploy/local/test.ts',
-  throughput: 'bench/throughput.ts',
   bench: 'bench/bench.ts',
+  'bench-long': 'bench/long.ts',
   'bench-load': 'bench/load/main.ts',
   'bench-bare': 'bench/limits/bare.ts',
   ring: 'bench/ring.ts',

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
  * - an outcome
  * - `unexpected`: an answer that nobody expects
  */
-export const TOLD = [
+const TOLD = [
   'unsent',
   'unanswered',
   'refused',

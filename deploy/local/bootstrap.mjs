@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url'
 
 const root = join(import.meta.dirname, '..', '..')
 const local = join(root, '.local')
-const entries = ['start', 'test', 'migrate', 'frontrow', 'throughput', 'bench', 'ring', 'faults', 'simulate']
+const entries = ['start', 'test', 'migrate', 'frontrow', 'bench', 'bench-long', 'ring', 'faults', 'simulate']
 const minimum = [20, 19]
 
 class Refusal extends Error {}
