@@ -138,4 +138,13 @@ describe('the size of a performance', () => {
       'sections: must not have more than 100000 seats',
     ])
   })
+  it('is not hidden by a count below zero', () => {
+    // As many as no array can have: one that were written out would throw.
+    const complaints = complaintsOf(withRows({ id: '1', seats: 5e9 }, { id: '2', seats: -5e9 }))
+    expect(complaints).toEqual(
+      [0, 1].map(
+        (index) => `sections.0.rows.${index}.seats: must be a count of 1 to 2,000 or a list of labels`,
+      ),
+    )
+  })
 })

@@ -20,10 +20,16 @@ const instant = z.iso
   .transform((value) => Date.parse(value))
   .pipe(z.number().int().nonnegative())
 
+/**
+ * What is out of bounds ends the check of the whole: refinements run on what merely fails, and a count below zero would
+ * hide one of a thousand million from the bound on their sum.
+ */
+const seatCount = z.number().int({ abort: true }).min(1, { abort: true }).max(2_000, { abort: true })
+
 const rowSchema = z.strictObject({
   id: idSchema,
   /** A count (labels 1 to n), or the labels themselves. */
-  seats: z.union([z.number().int().min(1).max(2_000), z.array(idSchema).min(1).max(2_000)], {
+  seats: z.union([seatCount, z.array(idSchema).min(1).max(2_000)], {
     error: 'must be a count of 1 to 2,000 or a list of labels',
   }),
 })

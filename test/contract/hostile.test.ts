@@ -78,6 +78,15 @@ describe('bodies', () => {
     )
   })
 
+  it('that name a thousand million seats, and hide it by a row of less than none, are not written out', async () => {
+    const rows = [
+      { id: '1', seats: 5e9 },
+      { id: '2', seats: -5e9 },
+    ]
+    const evil = { title: 'E', venue: 'V', startsAt: '2099-01-01T19:00:00Z' }
+    expectProblem(await put({ ...evil, sections: [{ id: 'A', name: 'A', rows }] }), 422, 'validation')
+  })
+
   it.each([
     '{"__proto__":{"admin":true},"performanceId":"hamlet","sectionId":"A","seatIds":["1-1"]}',
     '{"constructor":{"prototype":{}},"performanceId":"hamlet","sectionId":"A","seatIds":["1-1"]}',
