@@ -1,4 +1,4 @@
-import { functionConfig, type Environment } from '../../shared/config.ts'
+import type { Environment } from '../../shared/config.ts'
 import { createLog } from '../../shared/log.ts'
 import { createApp } from '../app.ts'
 import { platforms } from '../platform.ts'
@@ -7,6 +7,7 @@ import { assemblePorts, createInstance, type Instance } from './assemble-ports.t
 import { connect } from './connections.ts'
 import { drainBody } from './drain-body.ts'
 import { firstAttempt } from './first-attempt.ts'
+import { workersConfig } from './workers-config.ts'
 
 /** A request asks MySQL for one thing after the other. */
 const MYSQL_CONNECTIONS = 1
@@ -27,7 +28,7 @@ async function serve(
   context: ExecutionContext,
 ): Promise<Response> {
   instance ??= start(environment)
-  const connections = connect(instance, MYSQL_CONNECTIONS, { disableEval: true })
+  const connections = connect(instance, MYSQL_CONNECTIONS, { disableEval: true, namesAreChecked: true })
   // Nothing ends where another topology is found: each request hears of it anew, and is refused.
   const ports = assemblePorts(instance, connections, { placement, onDiffers: () => undefined })
   try {
@@ -43,7 +44,7 @@ async function serve(
 }
 
 function start(environment: Environment): Instance {
-  const config = functionConfig(environment)
+  const config = workersConfig(environment)
   const write = (line: string): void => {
     console.log(line.trimEnd())
   }

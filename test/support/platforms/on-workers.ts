@@ -13,16 +13,24 @@ const configurationSchema = z.object({
   compatibility_flags: z.array(z.string()),
 })
 
+const networkThatTrusts = (file: string) => ({
+  network: {
+    allow: ['public', 'private'],
+    tlsOptions: { trustBrowserCas: true, trustedCertificates: [readFileSync(file, 'utf8')] },
+  },
+})
+
 export const startOnWorkers: StartHost = (environment) => serveWorkers(environment)
 
 /**
  * The Workers bundle inside Cloudflare's runtime, with what the shipped configuration sets.
  *
  * @param bundle another file than the configuration names
+ * @param authority file with a certificate authority that the runtime is to trust besides the public ones
  */
 export async function serveWorkers(
   environment: Readonly<Record<string, string>>,
-  bundle?: string,
+  { bundle, authority }: { readonly bundle?: string; readonly authority?: string } = {},
 ): Promise<Host> {
   const file = join(projectRoot(), 'deploy', 'cloudflare', 'wrangler.jsonc')
   const { config } = parseConfigFileTextToJson(file, readFileSync(file, 'utf8')) as { config: unknown }
@@ -35,6 +43,7 @@ export async function serveWorkers(
     compatibilityDate: compatibility_date,
     compatibilityFlags: compatibility_flags,
     bindings: environment,
+    ...(authority === undefined ? {} : { outboundService: networkThatTrusts(authority) }),
     host: '127.0.0.1',
     port: 0,
     handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
