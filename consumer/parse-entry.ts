@@ -58,11 +58,13 @@ export function parseEntry(entry: Entry): ParsedEntry {
   }
 }
 
+/** In the JSON of a command. Inside a string of it the quotes would be escaped. */
+const TRACE = /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/
+
 /** The trace that a client asked to be recorded (the flag `sampled`); undefined where there is none. */
 export function sampledTraceOf(entry: Entry): string | undefined {
-  const at = entry.fields.indexOf('traceparent')
-  const [, traceId = '', , flags = ''] = at < 0 ? [] : (entry.fields[at + 1] ?? '').split('-')
-  return at >= 0 && (Number.parseInt(flags, 16) & 1) === 1 ? traceId : undefined
+  const [, traceId, flags = ''] = TRACE.exec(entry.fields.at(-1) ?? '') ?? []
+  return (Number.parseInt(flags, 16) & 1) === 1 ? traceId : undefined
 }
 
 /** A request's id carries its performance's slot; anything else would be stored where nobody looks. */
@@ -77,20 +79,32 @@ function whyUnparsed(error: z.ZodError): string {
   return complaints.slice(0, 5).join('; ').slice(0, 200)
 }
 
-/** More than any command has; a hostile entry may have a million. */
-const MAX_FIELDS = 64
+/** Longest JSON that a command of ours can have, with much to spare, in characters. A hostile entry may have millions. */
+const MAX_COMMAND_LENGTH = 8_192
 
-function fieldsOf(entry: Entry): Record<string, string> | string {
-  const { fields } = entry
-  if (fields.length > MAX_FIELDS) return `has ${fields.length / 2} fields`
-  // Not an object literal: `__proto__` must be a field like any other.
-  const found = Object.create(null) as Record<string, string>
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const name = fields[i] ?? ''
-    if (name in found) return 'names a field twice'
-    found[name] = fields[i + 1] ?? ''
+/** The fields that `encodeCommand` writes, in the order in which the accept scripts write them, put together again. */
+function fieldsOf({ fields }: Entry): Record<string, unknown> | string {
+  const [kindName, kind, idName, requestId, commandName, json = ''] = fields
+  if (fields.length !== 6 || kindName !== 'kind' || idName !== 'requestId' || commandName !== 'command') {
+    return 'has not the fields of a command'
   }
-  return found
+  if (json.length > MAX_COMMAND_LENGTH) return 'command: too long'
+  const command = jsonObject(json)
+  if (command === undefined) return 'command: no JSON object'
+  if ('kind' in command || 'requestId' in command) return 'names a field twice'
+  command['kind'] = kind
+  command['requestId'] = requestId
+  return command
+}
+
+function jsonObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** How settle recognises a malformed entry: SHA-1 over its fields with NUL between them, as the script computes it. */

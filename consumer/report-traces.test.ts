@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
+import { encodeCommand } from '../shared/commands.ts'
 import { deriveRequestId } from '../shared/request-id.ts'
 import { decideBatch } from './decide-batch.ts'
 import { parseEntry } from './parse-entry.ts'
@@ -11,19 +12,19 @@ const topology = { version: 1, shards: 1, partitionsPerShard: 1 }
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 
 const entry = (id: string, traceparent?: string) => {
-  const fields = {
+  const fields = encodeCommand({
     kind: 'book',
     requestId: deriveRequestId('alice', 'hamlet', id),
     customerId: 'alice',
     performanceId: 'hamlet',
     sectionId: 'A',
-    requestedAtUs: '1000000',
-    topologyVersion: '1',
-    seatIds: id,
+    requestedAtUs: 1_000_000,
+    topologyVersion: 1,
+    seatIds: [id],
     fingerprint: 'x'.repeat(43),
     ...(traceparent === undefined ? {} : { traceparent }),
-  }
-  return parseEntry({ partition: 0, id: `${id}-0`, fields: Object.entries(fields).flat() })
+  })
+  return parseEntry({ partition: 0, id: `${id}-0`, fields })
 }
 
 it('says what became of commands whose trace is recorded, and of no others', () => {

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { commandId, type Command } from '../shared/commands.ts'
+import { commandId, encodeCommand, type Command } from '../shared/commands.ts'
 import type { Log } from '../shared/log.ts'
 import type { Booking } from '../shared/outcomes.ts'
 import { partitionOf, type Topology } from '../shared/placement.ts'
@@ -226,11 +226,9 @@ function outcomeJson(booking: Shareable): string {
  * which the consumer there sees; the other order would lose it.
  */
 async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void> {
-  for (const { entry, command } of batch.strays) {
+  for (const { command } of batch.strays) {
     const home = partitionOf(context.topology, command.performanceId, command.sectionId)
-    const fields = [...entry.fields]
-    const at = fields.indexOf('topologyVersion')
-    if (at >= 0) fields[at + 1] = String(context.topology.version)
+    const fields = encodeCommand({ ...command, topologyVersion: context.topology.version })
     await context.redis.xadd(context.keys.stream(home), '*', ...fields)
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { encodeCommand } from '../shared/commands.ts'
 import { commandId } from '../shared/commands.ts'
 import { createLog } from '../shared/log.ts'
 import { partitionOf, type Topology } from '../shared/placement.ts'
@@ -115,15 +116,15 @@ class Stage {
 
   book(customer: string, seatId: string, sectionId = 'A'): string {
     const requestId = deriveRequestId(customer, 'hamlet', 'k')
-    const fields = Object.entries({
+    const fields = encodeCommand({
       kind: 'book',
       requestId,
       customerId: customer,
-      ...{ performanceId: 'hamlet', sectionId, seatIds: seatId },
-      requestedAtUs: '1795000000000000',
-      topologyVersion: '1',
+      ...{ performanceId: 'hamlet', sectionId, seatIds: [seatId] },
+      requestedAtUs: 1_795_000_000_000_000,
+      topologyVersion: 1,
       fingerprint: 'f'.repeat(43),
-    }).flat()
+    })
     this.stream.push({ partition, id: `${this.stream.length + 1}-0`, fields })
     return requestId
   }

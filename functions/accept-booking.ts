@@ -36,16 +36,9 @@ export function acceptBooking(
   const { performanceId, sectionId, seatIds } = wish
   const { backlogCap, rateLimit, rateWindowMs } = ports.limits
   const fingerprint = fingerprintOf(wish)
-  const pending = JSON.stringify({
-    requestId,
-    customerId,
-    performanceId,
-    sectionId,
-    seatIds,
-    status: 'PENDING',
-  })
-  // The script adds the time and closes the brace.
-  const openOutcome = `${pending.slice(0, -1)},"requestedAtUs":`
+  // JSON without its braces: the script makes both the command and the pending outcome of it.
+  const common = JSON.stringify({ customerId, performanceId, sectionId, seatIds }).slice(1, -1)
+  const trace = traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`
   return runOnShard(ports, ({ topology, keys, mark }) => {
     const partition = partitionOf(topology, performanceId, sectionId)
     return ports.scripts.acceptBooking(
@@ -61,16 +54,13 @@ export function acceptBooking(
         mark,
         fingerprint,
         customerId,
-        performanceId,
         sectionId,
-        seatIds.join(','),
         requestId,
-        openOutcome,
+        common,
+        `,"fingerprint":"${fingerprint}","topologyVersion":${topology.version}${trace}`,
         backlogCap,
         rateLimit,
         rateWindowMs,
-        topology.version,
-        traceparent ?? '',
         replyTo ?? '',
       ],
     )

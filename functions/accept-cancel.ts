@@ -18,6 +18,9 @@ export function acceptCancel(
 ): Promise<Run> {
   const { requestId, customerId, performanceId, sectionId } = booking
   const cancelId = commandId({ kind: 'cancel', requestId })
+  // JSON without its braces: the script adds the time.
+  const common = JSON.stringify({ customerId, performanceId, sectionId }).slice(1, -1)
+  const trace = traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`
   return runOnShard(ports, ({ topology, keys, mark }) => {
     const partition = partitionOf(topology, performanceId, sectionId)
     return ports.scripts.acceptCancel(
@@ -27,16 +30,7 @@ export function acceptCancel(
         keys.record(cancelId),
         keys.stream(partition),
       ],
-      [
-        mark,
-        requestId,
-        customerId,
-        performanceId,
-        sectionId,
-        ports.limits.backlogCap,
-        topology.version,
-        traceparent ?? '',
-      ],
+      [mark, requestId, `${common},"topologyVersion":${topology.version}${trace}`, ports.limits.backlogCap],
     )
   })
 }

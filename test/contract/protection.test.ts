@@ -128,10 +128,10 @@ describe('a trace', () => {
   it('goes along with the command, and with its cancelling', async () => {
     const command = await bookTraced(traceparent)
     expect(command).toMatchObject({ kind: 'book', traceparent })
-    const requestId = command?.['requestId'] ?? ''
+    const requestId = command?.['requestId'] as string
     await open.ask(`/bookings/${requestId}`, {
       method: 'DELETE',
-      as: command?.['customerId'] ?? '',
+      as: command?.['customerId'] as string,
       headers: { traceparent },
     })
     const cancel = (await streamed(open)).find(

@@ -62,14 +62,14 @@ export async function showOutcome(
 }
 
 /** All commands on the streams of a deployment. */
-export async function streamed(server: FunctionServer): Promise<Record<string, string>[]> {
+export async function streamed(server: FunctionServer): Promise<Record<string, unknown>[]> {
   const { shards, partitionsPerShard } = server.topology
-  const commands: Record<string, string>[] = []
+  const commands: Record<string, unknown>[] = []
   for (let shard = 0; shard < shards; shard++) {
     for (let number = 0; number < partitionsPerShard; number++) {
       for (const [, fields] of await server.redis.xrange(server.keys.stream({ shard, number }), '-', '+')) {
-        const pairs = fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? ''] as const] : []))
-        commands.push(Object.fromEntries(pairs))
+        const [, kind, , requestId, , command = ''] = fields
+        commands.push({ kind, requestId, ...(JSON.parse(command) as object) })
       }
     }
   }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { FaultyProxy } from '../support/faulty-proxy.ts'
 import type { FunctionServer } from '../support/function-server.ts'
+import { encodeCommand } from '../../shared/commands.ts'
 import { deriveRequestId, fingerprintOf } from '../../shared/request-id.ts'
 import { bookAndWait, outcomeOf, World, type RunningConsumer } from '../support/world.ts'
 
@@ -28,15 +29,15 @@ async function add(id: string, customer: string, seatId: string): Promise<string
   await world.redis.xadd(
     stream,
     id,
-    ...Object.entries({
+    ...encodeCommand({
       kind: 'book',
       requestId,
       customerId: customer,
-      ...{ performanceId: 'hamlet', sectionId: 'A', seatIds: seatId },
-      requestedAtUs: String(Date.now() * 1_000),
-      topologyVersion: '1',
+      ...wish,
+      requestedAtUs: Date.now() * 1_000,
+      topologyVersion: 1,
       fingerprint: fingerprintOf(wish),
-    }).flat(),
+    }),
   )
   return requestId
 }

@@ -4,6 +4,7 @@ import { commitBatch, type CommitResult } from '../../consumer/commit-batch.ts'
 import { decideBatch, type Poison, type Stake } from '../../consumer/decide-batch.ts'
 import { parseEntry, type Entry } from '../../consumer/parse-entry.ts'
 import { SectionState } from '../../consumer/section-state.ts'
+import { encodeCommand } from '../../shared/commands.ts'
 import { firstSlotOfShard, partitionOf } from '../../shared/placement.ts'
 import { deriveRequestId, fingerprintOf } from '../../shared/request-id.ts'
 import { World } from '../support/world.ts'
@@ -45,17 +46,17 @@ async function claim(numbers: readonly number[], owner: string, found: Map<numbe
   })
 }
 
-function entryOf(performanceId: string, seatIds: string): Entry {
-  const fields = {
+function entryOf(performanceId: string, seatIds: readonly string[]): Entry {
+  const fields = encodeCommand({
     kind: 'book',
     requestId: deriveRequestId('alice', performanceId, 'k'),
     customerId: 'alice',
     ...{ performanceId, sectionId: 'A', seatIds },
-    requestedAtUs: '1795000000000000',
-    topologyVersion: '1',
+    requestedAtUs: 1_795_000_000_000_000,
+    topologyVersion: 1,
     fingerprint: fingerprintOf({ performanceId, sectionId: 'A', seatIds: ['1-1'] }),
-  }
-  return { partition: partitionFor(performanceId), id: '1-1', fields: Object.entries(fields).flat() }
+  })
+  return { partition: partitionFor(performanceId), id: '1-1', fields }
 }
 
 const nonsense = (performanceId: string): Entry => ({
@@ -64,8 +65,8 @@ const nonsense = (performanceId: string): Entry => ({
   fields: ['hello', performanceId],
 })
 /** Names no seats, so it is no command; names a request, which is rejected therefore. */
-const malformed = (performanceId: string): Entry => entryOf(performanceId, '')
-const command = (performanceId: string): Entry => entryOf(performanceId, '1-1')
+const malformed = (performanceId: string): Entry => entryOf(performanceId, [])
+const command = (performanceId: string): Entry => entryOf(performanceId, ['1-1'])
 const condemned = (storeRejection: boolean): Poison => ({ reason: 'cannot be committed', storeRejection })
 
 async function commit(entries: readonly Entry[], condemned: Poison | undefined): Promise<CommitResult> {

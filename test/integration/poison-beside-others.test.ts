@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { encodeCommand } from '../../shared/commands.ts'
 import { partitionOf } from '../../shared/placement.ts'
 import { deriveRequestId, fingerprintOf } from '../../shared/request-id.ts'
 import { until } from '../support/until.ts'
@@ -30,17 +31,13 @@ async function add(performanceId: string, customers: readonly string[], row: num
   const pipeline = world.redis.pipeline()
   customers.forEach((customerId, i) => {
     const wish = { performanceId, sectionId: 'A', seatIds: [`${row}-${i + 1}`] }
-    const fields = {
+    const fields = encodeCommand({
       kind: 'book',
       requestId: deriveRequestId(customerId, performanceId, 'k'),
-      ...{ customerId, performanceId, sectionId: 'A', seatIds: wish.seatIds.join(',') },
-      ...{
-        requestedAtUs: String(Date.now() * 1_000),
-        topologyVersion: '1',
-        fingerprint: fingerprintOf(wish),
-      },
-    }
-    pipeline.xadd(world.streamOf(performanceId, 'A'), '*', ...Object.entries(fields).flat())
+      ...{ customerId, ...wish, fingerprint: fingerprintOf(wish) },
+      ...{ requestedAtUs: Date.now() * 1_000, topologyVersion: 1 },
+    })
+    pipeline.xadd(world.streamOf(performanceId, 'A'), '*', ...fields)
   })
   await pipeline.exec()
 }

@@ -1,4 +1,4 @@
-import { commandId, type Command } from '../../shared/commands.ts'
+import { commandId, encodeCommand, type Command } from '../../shared/commands.ts'
 import type { Beat } from '../../shared/rebalance/failure-detector.ts'
 import type { PartitionMap } from '../../shared/rebalance/partition-map.ts'
 import type { Batch } from '../../consumer/decide-batch.ts'
@@ -71,8 +71,7 @@ export class SimRedis implements Host {
     const last = this.lastIds[partition] ?? [0, 0]
     const id = ms > last[0] ? ([ms, 0] as const) : ([last[0], last[1] + 1] as const)
     this.lastIds[partition] = id
-    const fields = Object.entries(command).flatMap(([name, value]) => [name, String(value)])
-    this.streams[partition]?.push({ id, fields, command: commandId(command) })
+    this.streams[partition]?.push({ id, fields: encodeCommand(command), command: commandId(command) })
     this.judge.accepted(partition, commandId(command))
     for (const wake of this.waiting) wake()
   }

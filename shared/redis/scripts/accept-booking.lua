@@ -3,12 +3,11 @@
 -- Runs on one shard: all keys carry its hash tag. Safe to run twice with the same arguments.
 --
 -- KEYS  1 topology mark  2 memory pressure  3 record  4 outcome  5 stream  6 customer's rate counter
--- ARGV  1 topology mark expected      2 fingerprint       3 customer        4 performance
---       5 section    6 seats, comma-separated    7 request id
---       8 outcome JSON up to the value of its last field, requestedAtUs (the script adds number and brace)
---       9 backlog cap, entries       10 rate limit, requests per window (0: none)
---      11 rate window, ms            12 topology version    13 traceparent, or '' for none
---      14 reply address to send the outcome to, or '' if nobody waits
+-- ARGV  1 topology mark expected      2 fingerprint       3 customer        4 section         5 request id
+--       6 what the command and the outcome have in common, as JSON without braces: customer, performance, section, seats
+--       7 what only the command has, likewise, with a comma in front: fingerprint, topology version, trace
+--       8 backlog cap, entries        9 rate limit, requests per window (0: none)            10 rate window, ms
+--      11 reply address to send the outcome to, or '' if nobody waits
 --
 -- Answers {code, ...}:
 --   accepted, 0, 0, left, ms                    a new request
@@ -19,18 +18,19 @@
 --   memory | backlog                            no room
 -- left: requests that the customer may still make; ms: until the window ends, -1 if none has begun. Without a limit
 -- they are missing.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+local shard = redis.call('MGET', KEYS[1], KEYS[2])
+if shard[1] ~= ARGV[1] then
   return { 'topology' }
 end
 
-local limit = tonumber(ARGV[10])
+local limit = tonumber(ARGV[9])
 local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'status')
 if known[1] then
   if known[1] ~= ARGV[2] then
     return { 'mismatch' }
   end
-  if known[2] == 'PENDING' and ARGV[14] ~= '' then
-    redis.call('HSET', KEYS[3], 'waiting', ARGV[14])
+  if known[2] == 'PENDING' and ARGV[11] ~= '' then
+    redis.call('HSET', KEYS[3], 'waiting', ARGV[11])
   end
   local answer = { 'known', known[2], redis.call('GET', KEYS[4]) or '' }
   if limit > 0 then
@@ -45,16 +45,16 @@ end
 local used = limit > 0 and tonumber(redis.call('GET', KEYS[6]) or '0') or 0
 if limit > 0 and used >= limit then
   local left = redis.call('PTTL', KEYS[6])
-  if left <= tonumber(ARGV[11]) then
+  if left <= tonumber(ARGV[10]) then
     return { 'rate', 0, 0, 0, math.max(-1, left) }
   end
   -- Redis' clock was put back since: that window would last for as long as the clock was ahead.
   redis.call('DEL', KEYS[6])
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
+if shard[2] then
   return { 'memory' }
 end
-if redis.call('XLEN', KEYS[5]) >= tonumber(ARGV[9]) then
+if redis.call('XLEN', KEYS[5]) >= tonumber(ARGV[8]) then
   return { 'backlog' }
 end
 
@@ -62,25 +62,21 @@ end
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - #time[2]) .. time[2]
 
--- Without a trace the field is left out: Redis stores the names of a run of equal-shaped entries once.
-local entry = { 'kind', 'book', 'requestId', ARGV[7], 'customerId', ARGV[3], 'performanceId', ARGV[4],
-  'sectionId', ARGV[5], 'requestedAtUs', at, 'topologyVersion', ARGV[12],
-  'seatIds', ARGV[6], 'fingerprint', ARGV[2] }
-if ARGV[13] ~= '' then
-  entry[#entry + 1] = 'traceparent'
-  entry[#entry + 1] = ARGV[13]
+redis.call('XADD', KEYS[5], '*', 'kind', 'book', 'requestId', ARGV[5],
+  'command', '{' .. ARGV[6] .. ARGV[7] .. ',"requestedAtUs":' .. at .. '}')
+if ARGV[11] == '' then
+  redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[4], 'status', 'PENDING')
+else
+  redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[4], 'status', 'PENDING',
+    'waiting', ARGV[11])
 end
-redis.call('XADD', KEYS[5], '*', unpack(entry))
-redis.call('HSET', KEYS[3], 'fingerprint', ARGV[2], 'customerId', ARGV[3], 'sectionId', ARGV[5], 'status', 'PENDING')
-if ARGV[14] ~= '' then
-  redis.call('HSET', KEYS[3], 'waiting', ARGV[14])
-end
-redis.call('SET', KEYS[4], ARGV[8] .. at .. '}')
+redis.call('SET', KEYS[4],
+  '{"requestId":"' .. ARGV[5] .. '",' .. ARGV[6] .. ',"status":"PENDING","requestedAtUs":' .. at .. '}')
 if limit == 0 then
   return { 'accepted', 0, 0 }
 end
 used = redis.call('INCR', KEYS[6])
 if used == 1 then
-  redis.call('PEXPIRE', KEYS[6], ARGV[11])
+  redis.call('PEXPIRE', KEYS[6], ARGV[10])
 end
 return { 'accepted', 0, 0, limit - used, redis.call('PTTL', KEYS[6]) }

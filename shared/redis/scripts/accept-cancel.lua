@@ -3,30 +3,26 @@
 -- The caller has checked that the request is the customer's. Safe to run twice with the same arguments.
 --
 -- KEYS  1 topology mark  2 memory pressure  3 record of the cancel command  4 stream
--- ARGV  1 topology mark expected  2 request id  3 customer  4 performance  5 section
---       6 backlog cap, entries    7 topology version  8 traceparent, or '' for none
+-- ARGV  1 topology mark expected  2 request id
+--       3 the command as JSON without braces: customer, performance, section, topology version, trace
+--       4 backlog cap, entries
 --
 -- Answers {code}: accepted | known | topology | memory | backlog, as accept-booking.lua does.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+local shard = redis.call('MGET', KEYS[1], KEYS[2])
+if shard[1] ~= ARGV[1] then
   return { 'topology' }
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return { 'known' }
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
+if shard[2] then
   return { 'memory' }
 end
-if redis.call('XLEN', KEYS[4]) >= tonumber(ARGV[6]) then
+if redis.call('XLEN', KEYS[4]) >= tonumber(ARGV[4]) then
   return { 'backlog' }
 end
 local time = redis.call('TIME')
-local entry = { 'kind', 'cancel', 'requestId', ARGV[2], 'customerId', ARGV[3], 'performanceId', ARGV[4],
-  'sectionId', ARGV[5], 'requestedAtUs', time[1] .. string.rep('0', 6 - #time[2]) .. time[2],
-  'topologyVersion', ARGV[7] }
-if ARGV[8] ~= '' then
-  entry[#entry + 1] = 'traceparent'
-  entry[#entry + 1] = ARGV[8]
-end
-redis.call('XADD', KEYS[4], '*', unpack(entry))
+redis.call('XADD', KEYS[4], '*', 'kind', 'cancel', 'requestId', ARGV[2],
+  'command', '{' .. ARGV[3] .. ',"requestedAtUs":' .. time[1] .. string.rep('0', 6 - #time[2]) .. time[2] .. '}')
 redis.call('HSET', KEYS[3], 'status', 'PENDING')
 return { 'accepted' }

@@ -16,63 +16,69 @@
 local count = tonumber(ARGV[1])
 local outcomeMs = ARGV[#ARGV - 1]
 local recordMs = ARGV[#ARGV]
-local removed = 0
-local answer = {}
+local answer = { 0 }
+-- Stream -> ids to take away: one command a stream, because each costs the log of commands a line.
+local doomed = {}
+
+local function show(record, outcome, base, place)
+  local json, status, fingerprint = ARGV[base + 4], ARGV[base + 5], ARGV[base + 6]
+  local before = redis.call('HMGET', record, 'status', 'place', 'waiting', 'fingerprint')
+  if status == '' or (before[2] and tonumber(before[2]) > tonumber(place)) then
+    return
+  end
+  local fresh = before[1] or fingerprint ~= ''
+  if before[1] and (fingerprint == '' or fingerprint == before[4]) then
+    redis.call('HSET', record, 'status', status, 'place', place)
+  elseif fingerprint ~= '' then
+    redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8], 'status', status,
+      'place', place, 'fingerprint', fingerprint)
+  end
+  if fresh then
+    redis.call('PEXPIRE', record, recordMs)
+  end
+  if before[3] then
+    redis.call('HDEL', record, 'waiting')
+    answer[#answer + 1] = (base - 2) / 9
+    answer[#answer + 1] = before[3]
+  end
+  -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
+  if json == '' then
+    redis.call('DEL', outcome)
+  elseif fresh then
+    redis.call('SET', outcome, json, 'PX', outcomeMs)
+  end
+end
+
+local function isStill(stream, entryId, requestId, kind)
+  local found = redis.call('XRANGE', stream, entryId, entryId)[1]
+  if not found then
+    return false
+  end
+  local fields = found[2]
+  if kind == '' then
+    return redis.sha1hex(table.concat(fields, '\0')) == requestId
+  end
+  return fields[1] == 'kind' and fields[2] == kind and fields[3] == 'requestId' and fields[4] == requestId
+end
 
 for i = 0, count - 1 do
   local stream, commandRecord, outcome, record =
     KEYS[4 * i + 1], KEYS[4 * i + 2], KEYS[4 * i + 3], KEYS[4 * i + 4]
   local base = 2 + 9 * i
-  local entryId, requestId, kind, place = ARGV[base], ARGV[base + 1], ARGV[base + 2], ARGV[base + 3]
-  local json, status = ARGV[base + 4], ARGV[base + 5]
-
+  local entryId, place = ARGV[base], ARGV[base + 3]
   if place ~= '' then
-    local before = redis.call('HMGET', record, 'place', 'waiting')
-    local shown = before[1]
-    local fresh = ARGV[base + 6] ~= '' or redis.call('EXISTS', record) == 1
-    if status ~= '' and (not shown or tonumber(shown) <= tonumber(place)) then
-      if fresh then
-        redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8],
-          'status', status, 'place', place)
-        if ARGV[base + 6] ~= '' then
-          redis.call('HSET', record, 'fingerprint', ARGV[base + 6])
-        end
-        redis.call('PEXPIRE', record, recordMs)
-      end
-      if before[2] then
-        redis.call('HDEL', record, 'waiting')
-        answer[#answer + 1] = i
-        answer[#answer + 1] = before[2]
-      end
-      -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
-      if json == '' then
-        redis.call('DEL', outcome)
-      elseif fresh then
-        redis.call('SET', outcome, json, 'PX', outcomeMs)
-      end
-    end
+    show(record, outcome, base, place)
     if commandRecord ~= record then
       redis.call('HSET', commandRecord, 'status', 'DECIDED')
       redis.call('PEXPIRE', commandRecord, recordMs)
     end
   end
-
-  local found = redis.call('XRANGE', stream, entryId, entryId)[1]
-  if found then
-    local fields = found[2]
-    local foundKind, foundRequest
-    for f = 1, #fields, 2 do
-      if fields[f] == 'kind' then foundKind = fields[f + 1] end
-      if fields[f] == 'requestId' then foundRequest = fields[f + 1] end
-    end
-    local same = foundKind == kind and foundRequest == requestId
-    if kind == '' then
-      same = redis.sha1hex(table.concat(fields, '\0')) == requestId
-    end
-    if same then
-      removed = removed + redis.call('XDEL', stream, entryId)
-    end
+  if isStill(stream, entryId, ARGV[base + 1], ARGV[base + 2]) then
+    doomed[stream] = doomed[stream] or {}
+    table.insert(doomed[stream], entryId)
   end
 end
-table.insert(answer, 1, removed)
+for stream, ids in pairs(doomed) do
+  answer[1] = answer[1] + redis.call('XDEL', stream, unpack(ids))
+end
 return answer
