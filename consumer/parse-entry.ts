@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { commandSchema, type Command } from '../shared/commands.ts'
+import { commandSchema, decodeFields, type Command } from '../shared/commands.ts'
 import { customerIdSchema, idSchema, requestIdSchema } from '../shared/ids.ts'
 import { slotOf } from '../shared/placement.ts'
 import { slotOfRequestId } from '../shared/request-id.ts'
@@ -40,7 +40,7 @@ const namedRequestSchema = z.object({
 })
 
 export function parseEntry(entry: Entry): ParsedEntry {
-  const fields = fieldsOf(entry)
+  const fields = decodeFields(entry.fields)
   if (typeof fields === 'string') {
     return { kind: 'malformed', malformed: { entry, reason: fields, names: undefined } }
   }
@@ -77,34 +77,6 @@ function whyForeign(command: { requestId: string; performanceId: string }): stri
 function whyUnparsed(error: z.ZodError): string {
   const complaints = error.issues.map((issue) => `${issue.path.join('.') || 'entry'}: ${issue.code}`)
   return complaints.slice(0, 5).join('; ').slice(0, 200)
-}
-
-/** Longest JSON that a command of ours can have, with much to spare, in characters. A hostile entry may have millions. */
-const MAX_COMMAND_LENGTH = 8_192
-
-/** The fields that `encodeCommand` writes, in the order in which the accept scripts write them, put together again. */
-function fieldsOf({ fields }: Entry): Record<string, unknown> | string {
-  const [kindName, kind, idName, requestId, commandName, json = ''] = fields
-  if (fields.length !== 6 || kindName !== 'kind' || idName !== 'requestId' || commandName !== 'command') {
-    return 'has not the fields of a command'
-  }
-  if (json.length > MAX_COMMAND_LENGTH) return 'command: too long'
-  const command = jsonObject(json)
-  if (command === undefined) return 'command: no JSON object'
-  if ('kind' in command || 'requestId' in command) return 'names a field twice'
-  command['kind'] = kind
-  command['requestId'] = requestId
-  return command
-}
-
-function jsonObject(json: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(json)
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** How settle recognises a malformed entry: SHA-1 over its fields with NUL between them, as the script computes it. */

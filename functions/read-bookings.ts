@@ -1,5 +1,5 @@
 import type { Knex } from 'knex'
-import { commandSchema, type Command } from '../shared/commands.ts'
+import { commandSchema, decodeFields, type Command } from '../shared/commands.ts'
 import type { Booking, DecidedStatus, Reason, ReasonCode } from '../shared/outcomes.ts'
 import { slotOfRequestId } from '../shared/request-id.ts'
 
@@ -159,7 +159,5 @@ function commandOf(body: string): Command | undefined {
   } catch {
     return undefined
   }
-  if (!Array.isArray(fields)) return undefined
-  const pairs = fields.flatMap((name: unknown, i) => (i % 2 === 0 ? [[name, fields[i + 1]] as const] : []))
-  return commandSchema.safeParse(Object.fromEntries(pairs)).data
+  return Array.isArray(fields) ? commandSchema.safeParse(decodeFields(fields)).data : undefined
 }

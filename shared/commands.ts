@@ -45,6 +45,37 @@ export function encodeCommand({
   return ['kind', kind, 'requestId', requestId, 'command', JSON.stringify(rest)]
 }
 
+/** Longest JSON that a command of ours can have, with much to spare, in characters. A hostile entry may have millions. */
+const MAX_COMMAND_LENGTH = 8_192
+
+/**
+ * What `encodeCommand` and the accept scripts wrote, put together again; nothing of it is checked yet. Otherwise what is
+ * wrong with it, without the entry's values.
+ */
+export function decodeFields(fields: readonly unknown[]): Record<string, unknown> | string {
+  const [kindName, kind, idName, requestId, commandName, json] = fields
+  if (fields.length !== 6 || kindName !== 'kind' || idName !== 'requestId' || commandName !== 'command') {
+    return 'has not the fields of a command'
+  }
+  if (typeof json !== 'string' || json.length > MAX_COMMAND_LENGTH) return 'command: no text, or too long'
+  const command = jsonObject(json)
+  if (command === undefined) return 'command: no JSON object'
+  if ('kind' in command || 'requestId' in command) return 'names a field twice'
+  command['kind'] = kind
+  command['requestId'] = requestId
+  return command
+}
+
+function jsonObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Each command has an id of its own: a `book` has the request's, others add their kind. */
 export function commandId(command: { readonly kind: string; readonly requestId: string }): string {
   return command.kind === 'book' ? command.requestId : `${command.requestId}/${command.kind}`
