@@ -180,18 +180,13 @@ async function insertRows(
   }
 }
 
-const byKey = <T>(keyOf: (item: T) => string): ((a: T, b: T) => number) => {
-  return (a, b) => {
-    const [x, y] = [keyOf(a), keyOf(b)]
-    return x < y ? -1 : x > y ? 1 : 0
-  }
-}
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 async function insertDecisions(trx: Knex.Transaction, batch: Batch, context: CommitContext): Promise<void> {
   // A request id begins with its slot, so its order is the primary key's.
   const records = batch.decided
     .map(({ record }) => record)
-    .sort(byKey(({ requestId, command }) => requestId + command))
+    .sort((a, b) => compare(a.requestId, b.requestId) || compare(a.command, b.command))
   await insertRows(
     trx,
     `INSERT INTO decisions (slot, request_id, command, customer_id, performance_id, section_id, seat_ids, fingerprint,
@@ -224,11 +219,15 @@ function decisionRow(record: DecisionRecord, context: CommitContext): unknown[] 
   ]
 }
 
-const seatKey = (row: SeatRow): string =>
-  `${String(row.slot).padStart(5, '0')}/${row.performanceId}/${row.sectionId}/${row.seatId}`
+/** The order of the primary key. */
+const bySeat = (a: SeatRow, b: SeatRow): number =>
+  a.slot - b.slot ||
+  compare(a.performanceId, b.performanceId) ||
+  compare(a.sectionId, b.sectionId) ||
+  compare(a.seatId, b.seatId)
 
 async function freeSeats(trx: Knex.Transaction, freed: readonly SeatRow[]): Promise<void> {
-  const sorted = [...freed].sort(byKey(seatKey))
+  const sorted = [...freed].sort(bySeat)
   let deleted = 0
   for (let from = 0; from < sorted.length; from += ROWS_PER_STATEMENT) {
     deleted += await deleteSeats(trx, sorted.slice(from, from + ROWS_PER_STATEMENT))
@@ -256,7 +255,7 @@ async function takeSeats(trx: Knex.Transaction, taken: readonly SeatRow[]): Prom
     trx,
     'INSERT INTO booked_seats (slot, performance_id, section_id, seat_id, request_id)',
     [...taken]
-      .sort(byKey(seatKey))
+      .sort(bySeat)
       .map((row) => [row.slot, row.performanceId, row.sectionId, row.seatId, row.requestId]),
   )
 }

@@ -47,11 +47,13 @@ function whyNot(section: SectionView, command: BookCommand): Reason | undefined 
   const nowMs = command.requestedAtUs / 1_000
   if (terms.saleOpensAtMs !== undefined && nowMs < terms.saleOpensAtMs) return { code: 'SALE_NOT_OPEN' }
   if (terms.saleClosesAtMs !== undefined && nowMs >= terms.saleClosesAtMs) return { code: 'SALE_CLOSED' }
+  if (command.seatIds.every((seatId) => section.holderOf(seatId) === FREE)) return undefined
   const unknown = command.seatIds.filter((seatId) => section.holderOf(seatId) === undefined)
   if (unknown.length > 0) return { code: 'UNKNOWN_SEAT', seatIds: unknown }
-  const taken = command.seatIds.filter((seatId) => section.holderOf(seatId) !== FREE)
-  if (taken.length > 0) return { code: 'SEAT_TAKEN', seatIds: taken }
-  return undefined
+  return {
+    code: 'SEAT_TAKEN',
+    seatIds: command.seatIds.filter((seatId) => section.holderOf(seatId) !== FREE),
+  }
 }
 
 function decideCancel(section: SectionView, command: CancelCommand): Decision {

@@ -15,9 +15,8 @@ export function reportCommitted(
   refused: ReadonlySet<number>,
   { shard, log, metrics }: Reporting,
 ): void {
-  for (const { record } of batch.decided) {
-    if (refused.has(record.partition)) continue
-    metrics.decisions.inc({ command: record.command, status: record.status ?? 'UNCHANGED' })
+  for (const [status, commands] of countDecisions(batch, refused)) {
+    for (const [command, count] of commands) metrics.decisions.inc({ command, status }, count)
   }
   for (const { command, stored } of batch.repeats) {
     const conflict =
@@ -38,6 +37,19 @@ export function reportCommitted(
   if (log.isLevelEnabled('debug')) {
     log.debug({ shard, requestIds: batch.decided.map(({ record }) => record.requestId) }, 'batch committed')
   }
+}
+
+/** By status and command. Counted here first, because to find a metric by its labels costs as much as a decision. */
+function countDecisions(batch: Batch, refused: ReadonlySet<number>): Map<string, Map<string, number>> {
+  const counts = new Map<string, Map<string, number>>()
+  for (const { record } of batch.decided) {
+    if (refused.has(record.partition)) continue
+    const status = record.status ?? 'UNCHANGED'
+    let commands = counts.get(status)
+    if (commands === undefined) counts.set(status, (commands = new Map<string, number>()))
+    commands.set(record.command, (commands.get(record.command) ?? 0) + 1)
+  }
+  return counts
 }
 
 export function reportNotCommitted(result: CommitResult, { shard, log, metrics }: Reporting): void {

@@ -29,6 +29,10 @@ interface Showing {
   /** Recognises the entry: kind and request id, or '' and a hash of a malformed one. */
   readonly identity: readonly [kind: string, name: string]
   readonly command: { readonly kind: string; readonly requestId: string } | undefined
+  readonly shown: Shown
+}
+
+interface Shown {
   readonly place: number | undefined
   readonly json: string
   readonly status: string
@@ -119,24 +123,27 @@ function showingsOf(batch: Batch, malformed: ReadonlyMap<Entry, string>, nowMs: 
   for (const { entry, record } of batch.decided) {
     shown.add(entry)
     const command = { kind: record.command, requestId: record.requestId }
-    showings.push({ entry, identity: identityOf(entry, command), command, ...showRecord(record, nowMs) })
+    showings.push({ entry, identity: identityOf(entry, command), command, shown: showRecord(record, nowMs) })
   }
   for (const { entry, command, stored } of batch.repeats) {
-    showings.push({ entry, identity: identityOf(entry, command), command, ...showStored(command, stored) })
+    showings.push({
+      entry,
+      identity: identityOf(entry, command),
+      command,
+      shown: showStored(command, stored),
+    })
   }
   for (const { entry, command } of batch.buried) {
-    showings.push({ entry, identity: identityOf(entry, command), command, ...showBuried(command, nowMs) })
+    showings.push({ entry, identity: identityOf(entry, command), command, shown: showBuried(command, nowMs) })
   }
   for (const { entry, command } of [...batch.echoes, ...batch.strays]) {
-    showings.push({ entry, identity: identityOf(entry, command), command: undefined, ...nothing })
+    showings.push({ entry, identity: identityOf(entry, command), command: undefined, shown: nothing })
   }
   for (const [entry, raw] of malformed) {
-    if (!shown.has(entry)) showings.push({ entry, identity: ['', raw], command: undefined, ...nothing })
+    if (!shown.has(entry)) showings.push({ entry, identity: ['', raw], command: undefined, shown: nothing })
   }
   return showings
 }
-
-type Shown = Omit<Showing, 'entry' | 'identity' | 'command'>
 
 const nothing: Shown = {
   place: undefined,
@@ -151,7 +158,7 @@ function showRecord(record: DecisionRecord, decidedAtMs: number): Shown {
   // Only a book knows all that a reader wants to see; after anything else readers go to MySQL.
   const json =
     record.command === 'book' && record.status !== undefined
-      ? outcomeJson({ ...record, status: record.status, decidedAtMs })
+      ? outcomeJson(record.requestId, record, record.status, decidedAtMs)
       : ''
   return {
     place: record.sequence,
@@ -169,7 +176,7 @@ function showStored(command: Command, stored: StoredDecision): Shown {
     json:
       stored.status === undefined
         ? ''
-        : outcomeJson({ ...stored, requestId: command.requestId, status: stored.status }),
+        : outcomeJson(command.requestId, stored, stored.status, stored.decidedAtMs),
     status: stored.status ?? '',
     fingerprint: stored.fingerprint ?? '',
     customerId: stored.customerId,
@@ -183,7 +190,7 @@ function showBuried(command: Command, decidedAtMs: number): Shown {
   return {
     // Older than any decision: should there be one after all, it is shown instead.
     place: 0,
-    json: outcomeJson({ ...command, status: 'REJECTED', reason, decidedAtMs }),
+    json: outcomeJson(command.requestId, { ...command, reason }, 'REJECTED', decidedAtMs),
     status: 'REJECTED',
     fingerprint: command.fingerprint,
     customerId: command.customerId,
@@ -191,23 +198,17 @@ function showBuried(command: Command, decidedAtMs: number): Shown {
   }
 }
 
-type Shareable = Omit<Booking, 'reason' | 'seatIds'> & {
+type Shareable = Pick<Booking, 'customerId' | 'performanceId' | 'sectionId' | 'requestedAtUs'> & {
   readonly reason?: Booking['reason'] | undefined
   readonly seatIds: readonly string[]
 }
 
-function outcomeJson(booking: Shareable): string {
-  const {
-    requestId,
-    customerId,
-    performanceId,
-    sectionId,
-    seatIds,
-    status,
-    reason,
-    requestedAtUs,
-    decidedAtMs,
-  } = booking
+function outcomeJson(
+  requestId: string,
+  { customerId, performanceId, sectionId, seatIds, reason, requestedAtUs }: Shareable,
+  status: Booking['status'],
+  decidedAtMs: number,
+): string {
   return JSON.stringify({
     requestId,
     customerId,
@@ -241,17 +242,7 @@ async function settle(
   const { keys, shard } = context
   const scriptKeys: string[] = []
   const args: (string | number)[] = [showings.length]
-  for (const {
-    entry,
-    identity,
-    command,
-    place,
-    json,
-    status,
-    fingerprint,
-    customerId,
-    sectionId,
-  } of showings) {
+  for (const { entry, identity, command, shown } of showings) {
     const stream = keys.stream({ shard, number: entry.partition })
     // The script wants a key in every place; an entry that only goes away names its stream.
     const request = command?.requestId
@@ -261,22 +252,13 @@ async function settle(
       request === undefined ? stream : keys.outcome(request),
       request === undefined ? stream : keys.record(request),
     )
-    args.push(
-      entry.id,
-      identity[1],
-      identity[0],
-      place ?? '',
-      json,
-      status,
-      fingerprint,
-      customerId,
-      sectionId,
-    )
+    args.push(entry.id, identity[1], identity[0], shown.place ?? '', shown.json, shown.status)
+    args.push(shown.fingerprint, shown.customerId, shown.sectionId)
   }
   args.push(context.outcomeTtlMs, context.recordTtlMs)
   const [removed, ...awaited] = await context.scripts.settle(scriptKeys, args)
   for (let i = 0; i + 1 < awaited.length; i += 2) {
-    const json = showings[Number(awaited[i])]?.json
+    const json = showings[Number(awaited[i])]?.shown.json
     if (json !== undefined && json !== '') replies.add(String(awaited[i + 1]), json)
   }
   return removed

@@ -212,11 +212,8 @@ export class ShardLoop {
     before: ReadonlyMap<number, Stake>,
   ): Promise<Batch | undefined> {
     const { memory, topology, shard, shardSlot } = this.ports
-    const commands = entries.flatMap((parsed) => (parsed.kind === 'command' ? [parsed] : []))
     const storedBefore = await this.findRepeats(entries)
-    const sections = commands
-      .filter(({ entry, command }) => !isStray({ topology, shard }, entry, command))
-      .map(({ command }) => ({ performanceId: command.performanceId, sectionId: command.sectionId }))
+    const sections = sectionsOf(entries, { topology, shard })
     memory.forgetUnknown(sections)
     await memory.ensure(sections)
     const changed = this.tenure.changedSince(before, new Set(entries.map(partitionOfEntry)))
@@ -405,4 +402,20 @@ function partitionOfEntry(parsed: ParsedEntry): number {
 function codeOf(cause: unknown): string {
   const { code, errno } = cause as { code?: string; errno?: number }
   return String(code ?? errno ?? 'unknown error')
+}
+
+/** The sections that a batch is about, each once. */
+function sectionsOf(entries: readonly ParsedEntry[], place: Parameters<typeof isStray>[0]): SectionKey[] {
+  const found = new Map<string, Set<string>>()
+  const sections: SectionKey[] = []
+  for (const parsed of entries) {
+    if (parsed.kind !== 'command' || isStray(place, parsed.entry, parsed.command)) continue
+    const { performanceId, sectionId } = parsed.command
+    let ofPerformance = found.get(performanceId)
+    if (ofPerformance === undefined) found.set(performanceId, (ofPerformance = new Set()))
+    if (ofPerformance.has(sectionId)) continue
+    ofPerformance.add(sectionId)
+    sections.push({ performanceId, sectionId })
+  }
+  return sections
 }

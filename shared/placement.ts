@@ -21,41 +21,55 @@ export interface PartitionId {
 
 /** A length in front of each part keeps ("ab", "c") and ("a", "bc") apart. */
 export function hashParts(parts: readonly string[]): Buffer {
-  const hash = createHash('sha256')
-  for (const part of parts) {
-    hash.update(`${Buffer.byteLength(part)}:`)
-    hash.update(part)
-  }
-  return hash.digest()
+  // One text, because each piece that a hash is handed costs a call out of JavaScript.
+  let text = ''
+  for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`
+  return createHash('sha256').update(text).digest()
+}
+
+/** Performances whose placement is remembered. */
+const REMEMBERED_PERFORMANCES = 10_000
+/** Sections of one performance that are remembered. */
+const REMEMBERED_SECTIONS = 1_000
+
+interface Remembered {
+  readonly slot: number
+  /** Section → its hash. */
+  readonly sections: Map<string, number>
 }
 
 /**
- * Values that are asked for again and again and always come out the same. Emptied when full, which is
- * cheaper than an LRU and good enough: clients choose the keys, so the bound is what matters.
+ * Placement is asked for again and again and always comes out the same. Emptied when full, which is cheaper than an LRU
+ * and good enough: clients choose the names, so the bound is what matters.
  */
-function remembered(compute: (key: string) => number, maxEntries: number): (key: string) => number {
-  const known = new Map<string, number>()
-  return (key) => {
-    let value = known.get(key)
-    if (value === undefined) {
-      value = compute(key)
-      if (known.size >= maxEntries) known.clear()
-      known.set(key, value)
-    }
-    return value
+const performances = new Map<string, Remembered>()
+
+function rememberedOf(performanceId: string): Remembered {
+  let known = performances.get(performanceId)
+  if (known === undefined) {
+    // SHA-256 modulo 16,384, which is its last 14 bits.
+    const slot = createHash('sha256').update(performanceId).digest().readUInt16BE(30) % SLOT_COUNT
+    known = { slot, sections: new Map() }
+    if (performances.size >= REMEMBERED_PERFORMANCES) performances.clear()
+    performances.set(performanceId, known)
   }
+  return known
 }
 
-/** SHA-256 modulo 16,384, which is its last 14 bits. */
-export const slotOf: (performanceId: string) => number = remembered(
-  (performanceId) => createHash('sha256').update(performanceId).digest().readUInt16BE(30) % SLOT_COUNT,
-  10_000,
-)
+function sectionHash(known: Remembered, performanceId: string, sectionId: string): number {
+  let hash = known.sections.get(sectionId)
+  if (hash === undefined) {
+    hash = hashParts([performanceId, sectionId]).readUInt32BE(28)
+    if (known.sections.size >= REMEMBERED_SECTIONS) known.sections.clear()
+    known.sections.set(sectionId, hash)
+  }
+  return hash
+}
 
-const sectionHash = remembered((key) => {
-  const [performanceId = '', sectionId = ''] = key.split('/')
-  return hashParts([performanceId, sectionId]).readUInt32BE(28)
-}, 100_000)
+/** The slot of a performance, for ever. */
+export function slotOf(performanceId: string): number {
+  return rememberedOf(performanceId).slot
+}
 
 export function shardOfSlot(topology: Topology, slot: number): number {
   return Math.floor((slot * topology.shards) / SLOT_COUNT)
@@ -68,9 +82,10 @@ export function firstSlotOfShard(topology: Topology, shard: number): number {
 
 /** The partition that decides a section's requests. */
 export function partitionOf(topology: Topology, performanceId: string, sectionId: string): PartitionId {
+  const known = rememberedOf(performanceId)
   return {
-    shard: shardOfSlot(topology, slotOf(performanceId)),
-    number: sectionHash(`${performanceId}/${sectionId}`) % topology.partitionsPerShard,
+    shard: shardOfSlot(topology, known.slot),
+    number: sectionHash(known, performanceId, sectionId) % topology.partitionsPerShard,
   }
 }
 
