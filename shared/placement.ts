@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** Number of slots, for ever: a slot is the first column of every row's key, so it can never change. */
 export const SLOT_COUNT = 16_384
@@ -19,12 +19,19 @@ export interface PartitionId {
   readonly number: number
 }
 
-/** A length in front of each part keeps ("ab", "c") and ("a", "bc") apart. */
-export function hashParts(parts: readonly string[]): Buffer {
-  // One text, because each piece that a hash is handed costs a call out of JavaScript.
+/**
+ * SHA-256 in hexadecimal. A length in front of each part keeps ("ab", "c") and ("a", "bc") apart. One text and one call,
+ * because each call out of JavaScript costs as much as the hash itself.
+ */
+export function hashParts(parts: readonly string[]): string {
   let text = ''
   for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'hex')
+}
+
+/** The last 32 bits of a hash in hexadecimal. */
+function lastBits(hex: string): number {
+  return Number.parseInt(hex.slice(-8), 16)
 }
 
 /** Performances whose placement is remembered. */
@@ -48,7 +55,7 @@ function rememberedOf(performanceId: string): Remembered {
   let known = performances.get(performanceId)
   if (known === undefined) {
     // SHA-256 modulo 16,384, which is its last 14 bits.
-    const slot = createHash('sha256').update(performanceId).digest().readUInt16BE(30) % SLOT_COUNT
+    const slot = lastBits(hash('sha256', performanceId, 'hex')) % SLOT_COUNT
     known = { slot, sections: new Map() }
     if (performances.size >= REMEMBERED_PERFORMANCES) performances.clear()
     performances.set(performanceId, known)
@@ -57,13 +64,13 @@ function rememberedOf(performanceId: string): Remembered {
 }
 
 function sectionHash(known: Remembered, performanceId: string, sectionId: string): number {
-  let hash = known.sections.get(sectionId)
-  if (hash === undefined) {
-    hash = hashParts([performanceId, sectionId]).readUInt32BE(28)
+  let found = known.sections.get(sectionId)
+  if (found === undefined) {
+    found = lastBits(hashParts([performanceId, sectionId]))
     if (known.sections.size >= REMEMBERED_SECTIONS) known.sections.clear()
-    known.sections.set(sectionId, hash)
+    known.sections.set(sectionId, found)
   }
-  return hash
+  return found
 }
 
 /** The slot of a performance, for ever. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { hashParts, slotOf } from './placement.ts'
 
 /**
@@ -8,7 +8,7 @@ import { hashParts, slotOf } from './placement.ts'
  */
 export function deriveRequestId(customerId: string, performanceId: string, idempotencyKey: string): string {
   const slot = slotOf(performanceId).toString(16).padStart(4, '0')
-  return slot + hashParts([customerId, performanceId, idempotencyKey]).toString('hex', 0, 16)
+  return slot + hashParts([customerId, performanceId, idempotencyKey]).slice(0, 32)
 }
 
 /** The slot that a request's id carries. */
@@ -23,5 +23,5 @@ export function fingerprintOf(body: {
   seatIds: readonly string[]
 }): string {
   const canonical = JSON.stringify([body.performanceId, body.sectionId, [...body.seatIds].sort()])
-  return createHash('sha256').update(canonical).digest('base64url')
+  return hash('sha256', canonical, 'base64url')
 }
