@@ -19,6 +19,8 @@ export interface ShardLoopPorts {
   readonly shard: number
   readonly shardSlot: number
   readonly maxBatch: number
+  /** Entries of a committing batch from which on the next one is decided ahead of its end. */
+  readonly aheadOf: number
   readonly memory: SectionMemory
   readonly log: Log
   readonly metrics: ConsumerMetrics

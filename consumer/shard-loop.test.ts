@@ -64,6 +64,7 @@ class Stage {
       shard: 0,
       shardSlot: 0,
       maxBatch: 1,
+      aheadOf: 1,
       memory: new SectionMemory(load, 1_000),
       log: createLog('test', 'silent'),
       metrics: createConsumerMetrics(),

@@ -151,6 +151,7 @@ export class ShardLoop {
       await Promise.race([this.ports.sleep(STANDBY_MS), new Promise<void>((wake) => (this.wake = wake))])
       return
     }
+    if (this.isCommittingLittle() && !(await this.finishCommit())) return
     const before = new Map(this.tenure.stored)
     const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
     if (entries.length === 0) {
@@ -164,6 +165,14 @@ export class ShardLoop {
     if (batch === undefined) return
     if (this.committing !== undefined && !(await this.finishCommit())) return
     this.startCommit(batch, entries, checked)
+  }
+
+  /**
+   * Deciding ahead of a small batch gains next to nothing, and what arrives while it commits would be spread over two
+   * more small batches: of a transaction most of the cost is its own, not its rows'.
+   */
+  private isCommittingLittle(): boolean {
+    return this.committing !== undefined && this.committing.entries.length < this.ports.aheadOf
   }
 
   /** A part of a batch that failed is tried with nothing ahead of it that could fail with it. */

@@ -41,6 +41,8 @@ export interface ShardsContext {
   readonly onServing: (partitions: readonly number[]) => void
 }
 
+/** Entries of a batch under way from which on deciding ahead of it is worth it. */
+const AHEAD_OF = 200
 const WARM_UP_ROUNDS = 5
 const WARM_UP_AT_ONCE = 8
 
@@ -144,6 +146,7 @@ export class Shards {
       shard: number,
       shardSlot: key.slot,
       maxBatch: config.maxBatch,
+      aheadOf: Math.min(AHEAD_OF, config.maxBatch),
       memory,
       log,
       metrics,

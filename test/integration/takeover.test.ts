@@ -1,3 +1,4 @@
+import type { Knex } from 'knex'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { claimPartitions, type ShardKey } from '../../consumer/claim-partitions.ts'
 import { commitBatch, type CommitResult } from '../../consumer/commit-batch.ts'
@@ -10,10 +11,15 @@ import { bookAndWait, outcomeOf, requestIdOf, World } from '../support/world.ts'
 
 let world: World
 
+/** As a consumer's. */
+let commits: Knex
+
 beforeEach(async () => {
   world = await World.create()
+  commits = connectMysql(world.database.config, 'commit', 4)
 })
 afterEach(async () => {
+  await commits.destroy()
   await world.end()
 })
 
@@ -113,7 +119,7 @@ describe('the fence', () => {
     const { shard } = partitionOf(world.topology, performanceId, 'A')
     return { slot: firstSlotOfShard(world.topology, shard), topologyVersion: world.topology.version }
   }
-  const commit = (batch: Batch, performanceId: string, knex = world.knex): Promise<CommitResult> =>
+  const commit = (batch: Batch, performanceId: string, knex = commits): Promise<CommitResult> =>
     commitBatch(batch, {
       knex,
       shard: partitionOf(world.topology, performanceId, 'A').shard,
@@ -173,6 +179,16 @@ describe('the fence', () => {
       kind: 'wrong-memory',
       step: 'sequences',
     })
+    // Of another section, so that no other key speaks against its place in the order.
+    const behind = batchOf(world, 'hamlet', '3', epoch, 0)
+    const decided = behind.decided.map(({ entry, record }) => ({
+      entry,
+      record: { ...record, sectionId: 'B' },
+    }))
+    expect(await commit({ ...behind, decided }, 'hamlet')).toEqual({
+      kind: 'wrong-memory',
+      step: 'sequences',
+    })
     await world.putPerformance('hamlet', { seats: 11 })
     expect(await commit(taken, 'hamlet')).toEqual({ kind: 'stale', performances: ['hamlet'] })
     expect(await world.knex('booked_seats').pluck('seat_id')).toEqual(['1-1'])
@@ -211,13 +227,23 @@ describe('the fence', () => {
     }
     expect(await commit(both('1', 0), one)).toMatchObject({ kind: 'committed' })
     const statements: { sql: string; bindings: unknown[] }[] = []
-    const listen = (query: { sql: string; bindings: unknown[] }): void => {
-      if (query.sql.includes('STRAIGHT_JOIN')) statements.push(query)
+    const listen = (query: { sql: string; bindings?: unknown[] }): void => {
+      let used = 0
+      for (const sql of query.sql.split(';\n')) {
+        const bindings = (query.bindings ?? []).slice(used, (used += sql.split('?').length - 1))
+        if (sql.includes('STRAIGHT_JOIN')) statements.push({ sql, bindings })
+      }
     }
+    commits.on('query', listen)
     world.knex.on('query', listen)
     expect(await commit({ ...both('2', 1), freed: both('1', 0).taken }, one)).toMatchObject({
       kind: 'committed',
     })
+    // A dead letter has the batch written step by step.
+    const [slot, entry] = [0, { partition: 0, id: '1-1', fields: [] }]
+    const letter = { slot, entry, requestId: undefined, command: undefined, reason: 'a test' }
+    const third = { ...both('3', 2), freed: both('2', 1).taken, deadLetters: [letter] }
+    expect(await commit(third, one)).toMatchObject({ kind: 'committed' })
     await claimPartitions(
       world.knex,
       shardKeyOf(one),
@@ -225,8 +251,9 @@ describe('the fence', () => {
       { owner: 'me', generation: 0, nowMs: 1 },
       () => undefined,
     )
+    commits.off('query', listen)
     world.knex.off('query', listen)
-    expect(statements.length).toBeGreaterThanOrEqual(6)
+    expect(statements.length).toBeGreaterThanOrEqual(9)
     for (const { sql, bindings } of statements) {
       // Named, because MySQL 9 answers with a tree of text otherwise.
       const [plan] = (await world.knex.raw(`EXPLAIN FORMAT=TRADITIONAL ${sql}`, bindings as never)) as [

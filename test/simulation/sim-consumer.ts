@@ -195,6 +195,7 @@ export class SimConsumer {
       shard,
       shardSlot: firstSlotOfShard(topology, shard),
       maxBatch: 8,
+      aheadOf: 1,
       memory: new SectionMemory(load, 200),
       log,
       metrics,
