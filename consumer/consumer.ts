@@ -199,6 +199,7 @@ export class Consumer {
         monotonicMs,
         sleep,
       }),
+      config.memberTimeoutMs,
     )
     return { shards, member, ownership }
   }

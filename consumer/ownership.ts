@@ -55,6 +55,7 @@ const TICK_MS = 50
 export class Ownership {
   private readonly member: Member
   private readonly ports: OwnershipPorts
+  private readonly memberTimeoutMs: number
   private readonly fitness = new Fitness()
   private readonly locks = new Map<number, Lock>()
   /** When each partition that is being taken over was given to this consumer. */
@@ -62,8 +63,10 @@ export class Ownership {
   private phase: MemberPhase
   private departed = false
 
-  constructor(member: Member, ports: OwnershipPorts) {
+  /** @param memberTimeoutMs without a sign of life after which others take this consumer for dead */
+  constructor(member: Member, ports: OwnershipPorts, memberTimeoutMs: number) {
     this.member = member
+    this.memberTimeoutMs = memberTimeoutMs
     this.ports = ports
     this.phase = member.phase
   }
@@ -195,11 +198,15 @@ export class Ownership {
   }
 
   private async probe(): Promise<void> {
+    const askedAtMs = this.ports.monotonicMs()
     const loopsGetRound = await this.ports.probe()
     const nowMs = this.ports.monotonicMs()
     // What failed may be somebody else's by now.
     if (this.member.hasAllItWants) this.fitness.claimed(true, nowMs)
-    this.dispatch({ kind: 'probed', ok: this.fitness.judge(loopsGetRound, nowMs) })
+    const isFit = this.fitness.judge(loopsGetRound, nowMs)
+    // While it waited, others took it for dead. It lives again with an answer in time; with a late one it would come and go.
+    const isTimely = nowMs - askedAtMs <= this.memberTimeoutMs
+    this.dispatch({ kind: 'probed', ok: isFit && isTimely })
   }
 
   private async takeLock(attempt: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeCommand, type Command } from '../../shared/commands.ts'
 import { deriveRequestId, slotOfRequestId } from '../../shared/request-id.ts'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
 import { startFunctionServer, type FunctionServer } from '../support/function-server.ts'
@@ -120,7 +121,7 @@ describe('GET /bookings/{requestId}', () => {
   it('takes a dead letter for a rejection, if the request is known to be the caller’s', async () => {
     const customer = someone()
     const requestId = await booked(customer)
-    const [entry = {}] = (await streamed(server)).filter((command) => command['requestId'] === requestId)
+    const command = (await streamed(server)).find((each) => each['requestId'] === requestId) as Command
     await server.knex('dead_letters').insert({
       slot: slotOfRequestId(requestId),
       digest: randomBytes(32).toString('hex'),
@@ -130,7 +131,7 @@ describe('GET /bookings/{requestId}', () => {
       request_id: requestId,
       command: 'book',
       reason: 'test',
-      body: JSON.stringify(Object.entries(entry).flat()),
+      body: JSON.stringify(encodeCommand(command)),
       created_at_ms: Date.now(),
     })
     await server.redis.del(server.keys.outcome(requestId))

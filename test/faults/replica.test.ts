@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
+import { decodeFields } from '../../shared/commands.ts'
 import { Deployment, type House } from '../support/deployment.ts'
 import { FaultyProxy } from '../support/faulty-proxy.ts'
 import { wasAccepted, type Wished } from '../support/history.ts'
@@ -60,12 +61,8 @@ describe.skipIf(!canHaveOwnServers())('a replica that takes over without the tai
     const entries = await Promise.all(
       (await deployment.keysLike('s')).map((stream) => deployment.redis.xrange(stream, '-', '+')),
     )
-    const fields = entries.flat().map(([, names]) => names)
-    return new Set(
-      fields
-        .filter((names) => names.includes('book'))
-        .map((names) => names[names.indexOf('customerId') + 1] ?? ''),
-    )
+    const commands = entries.flat().map(([, fields]) => decodeFields(fields) as Record<string, string>)
+    return new Set(commands.filter(({ kind }) => kind === 'book').map(({ customerId = '' }) => customerId))
   }
 
   it('loses what it lacked and nothing else, no partition stands still, and the same key heals it', async () => {

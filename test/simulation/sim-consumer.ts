@@ -57,7 +57,7 @@ export class SimConsumer {
       random: () => random.next(),
     })
     this.loops = Array.from({ length: topology.shards }, (_, shard) => this.createLoop(shard))
-    this.ownership = new Ownership(this.member, this.ports())
+    this.ownership = new Ownership(this.member, this.ports(), MEMBER_TIMEOUT_MS)
     for (const loop of this.loops) void loop.run()
     void this.followMaps()
     void this.ownership
