@@ -1,4 +1,11 @@
-import { createPool, type Pool, type PoolConnection, type RowDataPacket } from 'mysql2/promise'
+import {
+  createPool,
+  type Pool,
+  type PoolConnection,
+  type PoolOptions,
+  type RowDataPacket,
+} from 'mysql2/promise'
+import { knexConfig } from '../../shared/mysql/connect.ts'
 
 /** A seat that is taken, and by which request. */
 export interface Holder {
@@ -8,13 +15,13 @@ export interface Holder {
 
 /** A pool whose connections take several statements in one round trip. Callers queue for a connection. */
 export function connectPool(url: string, connections: number): Pool {
+  // As the product connects, TLS included.
+  const { connection } = knexConfig({ url, tlsCaFile: undefined }, 'commit', connections)
   const pool = createPool({
-    uri: url,
+    ...(connection as PoolOptions),
     multipleStatements: true,
     connectionLimit: connections,
     maxIdle: connections,
-    supportBigNumbers: true,
-    timezone: 'Z',
   })
   pool.on('connection', (connection) => {
     // As the product has it. Sent before whatever the connection was opened for.
