@@ -2,12 +2,13 @@ import { errorFields } from '../shared/log.ts'
 import { partitionOf } from '../shared/placement.ts'
 import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { CommitResult } from './commit-batch.ts'
-import { decideBatch, isStray, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
+import { decideBatch, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
 import { InFlight } from './in-flight.ts'
 import { parseEntry, type ParsedEntry } from './parse-entry.ts'
 import { reportCommitted, reportNotCommitted } from './report-batch.ts'
 import type { SectionKey } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
+import { sectionsOf } from './sections-of-batch.ts'
 import type { NamedCommand, ShardLoopPorts } from './shard-loop-ports.ts'
 import { Suspects } from './suspects.ts'
 import { Tenure } from './tenure.ts'
@@ -411,20 +412,4 @@ function partitionOfEntry(parsed: ParsedEntry): number {
 function codeOf(cause: unknown): string {
   const { code, errno } = cause as { code?: string; errno?: number }
   return String(code ?? errno ?? 'unknown error')
-}
-
-/** The sections that a batch is about, each once. */
-function sectionsOf(entries: readonly ParsedEntry[], place: Parameters<typeof isStray>[0]): SectionKey[] {
-  const found = new Map<string, Set<string>>()
-  const sections: SectionKey[] = []
-  for (const parsed of entries) {
-    if (parsed.kind !== 'command' || isStray(place, parsed.entry, parsed.command)) continue
-    const { performanceId, sectionId } = parsed.command
-    let ofPerformance = found.get(performanceId)
-    if (ofPerformance === undefined) found.set(performanceId, (ofPerformance = new Set()))
-    if (ofPerformance.has(sectionId)) continue
-    ofPerformance.add(sectionId)
-    sections.push({ performanceId, sectionId })
-  }
-  return sections
 }
