@@ -34,35 +34,17 @@ export function acceptBooking(
   { traceparent, replyTo }: BookingExtras,
 ): Promise<Run> {
   const { performanceId, sectionId, seatIds } = wish
-  const { backlogCap, rateLimit, rateWindowMs } = ports.limits
-  const fingerprint = fingerprintOf(wish)
-  // JSON without its braces: the script makes both the command and the pending outcome of it.
-  const common = JSON.stringify({ customerId, performanceId, sectionId, seatIds }).slice(1, -1)
-  const trace = traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`
-  return runOnShard(ports, ({ topology, keys, mark }) => {
-    const partition = partitionOf(topology, performanceId, sectionId)
-    return ports.scripts.acceptBooking(
-      [
-        keys.topology(partition.shard),
-        keys.pressure(partition.shard),
-        keys.record(requestId),
-        keys.outcome(requestId),
-        keys.stream(partition),
-        keys.rate(partition.shard, customerId),
-      ],
-      [
-        mark,
-        fingerprint,
-        customerId,
-        sectionId,
-        requestId,
-        common,
-        `,"fingerprint":"${fingerprint}","topologyVersion":${topology.version}${trace}`,
-        backlogCap,
-        rateLimit,
-        rateWindowMs,
-        replyTo ?? '',
-      ],
-    )
+  const booking = {
+    requestId,
+    customerId,
+    sectionId,
+    fingerprint: fingerprintOf(wish),
+    common: JSON.stringify({ customerId, performanceId, sectionId, seatIds }).slice(1, -1),
+    trace: traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`,
+    replyTo: replyTo ?? '',
+  }
+  return runOnShard(ports, (placement) => {
+    const partition = partitionOf(placement.topology, performanceId, sectionId)
+    return ports.acceptBooking(placement, partition.shard, { ...booking, partition })
   })
 }

@@ -1,6 +1,6 @@
-import type { Context } from 'hono'
 import type { Booking } from '../shared/outcomes.ts'
 import { findBooking, parseOutcome } from './find-booking.ts'
+import type { RequestContext } from './exchange.ts'
 import type { Ports } from './ports.ts'
 import { preferredWaitSeconds } from './prefer.ts'
 import type { Waiter } from './waiters.ts'
@@ -13,10 +13,10 @@ export interface GrantedWait extends Waiter {
 }
 
 /** Lets a client wait for a request's outcome; undefined if it does not want to, or too many do. */
-export function grantWait(ports: Ports, c: Context, requestId: string): GrantedWait | undefined {
+export function grantWait(ports: Ports, c: RequestContext, requestId: string): GrantedWait | undefined {
   const seconds = preferredWaitSeconds(c.req.header('prefer'))
   if (seconds === 0) return undefined
-  const waiter = ports.waiters.enter(requestId, c.req.raw.signal)
+  const waiter = ports.waiters.enter(requestId, ports.clientOf(c))
   return waiter && { ...waiter, seconds, headers: { 'preference-applied': `wait=${seconds}` } }
 }
 

@@ -1,4 +1,3 @@
-import type { Context } from 'hono'
 import { z } from 'zod'
 import { requestIdSchema } from '../shared/ids.ts'
 import { statusSchema, type Booking } from '../shared/outcomes.ts'
@@ -9,7 +8,7 @@ import { askForOutcome, awaitOutcome, grantWait, type GrantedWait } from './awai
 import { bookingAnswer, bookingView, locationOf, underWayAnswer } from './booking-view.ts'
 import { cancelBooking } from './cancel-booking.ts'
 import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
-import type { Exchange, Route } from './exchange.ts'
+import type { Exchange, RequestContext, Route } from './exchange.ts'
 import { findBooking, parseOutcome } from './find-booking.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
 import * as described from './openapi/describe-bookings.ts'
@@ -53,7 +52,7 @@ export function bookingRoutes(ports: Ports): Route[] {
   ]
 }
 
-async function postBooking(ports: Ports, c: Context, exchange: Exchange): Promise<Answer> {
+async function postBooking(ports: Ports, c: RequestContext, exchange: Exchange): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
   if (caller instanceof Answer) return caller
   const key = parseIdempotencyKey(c.req.header('idempotency-key'))
@@ -123,7 +122,7 @@ function decidedAnswer(booking: Parameters<typeof bookingView>[0]): Answer {
   return new Answer(200, bookingView(booking), { location: locationOf(booking.requestId) })
 }
 
-async function getBooking(ports: Ports, c: Context, exchange: Exchange): Promise<Answer> {
+async function getBooking(ports: Ports, c: RequestContext, exchange: Exchange): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
   if (caller instanceof Answer) return caller
   const requestId = noteRequestId(c, exchange)
@@ -153,7 +152,7 @@ async function decidedOrWaitedFor(ports: Ports, wait: GrantedWait, booking: Book
 async function deleteBooking(
   ports: Ports,
   startOf: PerformanceStart,
-  c: Context,
+  c: RequestContext,
   exchange: Exchange,
 ): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
@@ -171,7 +170,7 @@ const listQuerySchema = z.object({
   cursor: cursorOf(z.tuple([z.number().int().nonnegative(), requestIdSchema])).optional(),
 })
 
-async function listBookings(ports: Ports, c: Context): Promise<Answer> {
+async function listBookings(ports: Ports, c: RequestContext): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
   if (caller instanceof Answer) return caller
   const query = validate(listQuerySchema, c.req.query())
@@ -196,7 +195,7 @@ async function listBookings(ports: Ports, c: Context): Promise<Answer> {
 }
 
 /** What is no request id is not noted: it may be anything. */
-function noteRequestId(c: Context, exchange: Exchange): string {
+function noteRequestId(c: RequestContext, exchange: Exchange): string {
   const requestId = c.req.param('requestId') ?? ''
   if (requestIdSchema.safeParse(requestId).success) exchange.requestId = requestId
   return requestId

@@ -64,14 +64,13 @@ async function shownUnder(
   placement: Placement | undefined,
   requestId: string,
 ): Promise<Shown | 'elsewhere'> {
-  if (placement === undefined || ports.redis.status !== 'ready') return 'away'
-  const { keys, topology } = placement
-  const markKey = keys.topology(shardOfSlot(topology, slotOfRequestId(requestId)))
+  if (placement === undefined) return 'away'
+  const shard = shardOfSlot(placement.topology, slotOfRequestId(requestId))
   try {
-    const [outcome, mark] = await ports.redis.mget(keys.outcome(requestId), markKey)
+    const { outcome, mark } = await ports.readOutcome(placement, shard, requestId)
     // Absence of a mark is no other mark: Redis forgot it, and reading goes on in MySQL without it.
-    if (typeof mark === 'string' && mark !== placement.mark) return 'elsewhere'
-    return { booking: typeof outcome === 'string' ? parseOutcome(outcome) : undefined }
+    if (mark !== null && mark !== placement.mark) return 'elsewhere'
+    return { booking: outcome === null ? undefined : parseOutcome(outcome) }
   } catch {
     return 'away'
   }

@@ -1,9 +1,8 @@
 import { redisReady } from '../shared/redis/connect.ts'
+import { isReplyWithoutRun, type ScriptAnswer } from './script-replies.ts'
+import { NotSent } from './shard-batches.ts'
 import type { Placement } from './topology-keeper.ts'
 import type { Ports } from './ports.ts'
-
-/** A script's answer: its code first. */
-type ScriptAnswer = readonly (string | number)[]
 
 /**
  * How running an accept script ended.
@@ -20,26 +19,6 @@ type Script = (placement: Placement) => Promise<ScriptAnswer>
 
 const UNAVAILABLE: Run = { kind: 'unavailable' }
 const UNKNOWN: Run = { kind: 'unknown' }
-
-/**
- * Error replies that Redis gives instead of running a script, by their code (the first word of the reply, which is
- * part of the protocol). Any other error may come out of a running script, after it wrote.
- */
-const neverRan: ReadonlySet<string> = new Set([
-  'OOM', // memory is full
-  'READONLY', // a replica, as after a failover
-  'LOADING', // reading its files after a start
-  'NOREPLICAS', // fewer replicas than min-replicas-to-write
-  'MISCONF', // cannot write to its disk
-  'MASTERDOWN', // a replica without its primary
-  'CLUSTERDOWN', // slots without an owner
-  'TRYAGAIN', // a slot that is being moved
-  'MOVED', // a slot that lives elsewhere
-  'ASK', // a slot that is half elsewhere
-  'BUSY', // another script has run for too long
-  'NOAUTH', // not logged in
-  'NOPERM', // not allowed to this user
-])
 
 /** Answers that hold even if the script ran twice: what they say is stored. */
 const storedAnswers: ReadonlySet<string | number | undefined> = new Set(['accepted', 'known', 'mismatch'])
@@ -76,17 +55,11 @@ async function runUnderTopology(ports: Ports, script: Script): Promise<Run> {
 }
 
 async function runOnce(ports: Ports, placement: Placement | undefined, script: Script): Promise<Run> {
-  // Nothing may come between this check and sending: the client has no queue, so what is not sent now never is.
+  // The client has no queue: what it cannot send at once is never sent.
   if (placement === undefined || ports.redis.status !== 'ready') return UNAVAILABLE
-  ports.gatherWrites()
   try {
     return { kind: 'answer', answer: await script(placement), placement }
   } catch (error) {
-    return isReplyWithoutRun(error) ? UNAVAILABLE : UNKNOWN
+    return error instanceof NotSent || isReplyWithoutRun(error) ? UNAVAILABLE : UNKNOWN
   }
-}
-
-function isReplyWithoutRun(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
-  return neverRan.has(error.message.split(' ', 1)[0] ?? '')
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Booking } from '../shared/outcomes.ts'
+import type { Client } from './client.ts'
 import { Waiters, type ReplyChannel } from './waiters.ts'
 
 const booking = (requestId: string, status: Booking['status'] = 'CONFIRMED'): Booking => ({
@@ -22,7 +23,7 @@ class Channel implements ReplyChannel {
   }
 }
 
-const never = new AbortController().signal
+const never: Client = { isGone: false, whenGone: () => () => undefined }
 const nothing = () => Promise.resolve(undefined)
 
 beforeEach(() => {
@@ -103,10 +104,23 @@ describe('whoever waits', () => {
 
   it('is let go at once when the client hangs up or the server stops', async () => {
     const waiters = new Waiters(new Channel(), 10)
-    const client = new AbortController()
-    const hungUp = waiters.enter('a', client.signal)?.outcome(5_000, nothing)
-    client.abort()
+    const client: { isGone: boolean; hangUp: () => void } = { isGone: false, hangUp: () => undefined }
+    const line: Client = {
+      get isGone() {
+        return client.isGone
+      },
+      whenGone(act) {
+        client.hangUp = act
+        return () => undefined
+      },
+    }
+    const hungUp = waiters.enter('a', line)?.outcome(5_000, nothing)
+    const early = waiters.enter('a', line)
+    client.isGone = true
+    client.hangUp()
     expect(await hungUp).toBeUndefined()
+    expect(await early?.outcome(5_000, nothing)).toBeUndefined()
+    expect(waiters.enter('a', line)).toBeUndefined()
     const stopped = waiters.enter('b', never)?.outcome(5_000, nothing)
     const late = waiters.enter('c', never)
     waiters.close()

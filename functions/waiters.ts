@@ -1,4 +1,5 @@
 import type { Booking } from '../shared/outcomes.ts'
+import type { Client } from './client.ts'
 
 /** How outcomes reach those who wait for them, where the platform has a process that can listen. */
 export interface ReplyChannel {
@@ -62,8 +63,8 @@ export class Waiters {
   }
 
   /** Before the request is sent, so that no outcome can come too early. Undefined: no more may wait. */
-  enter(requestId: string, signal: AbortSignal): Waiter | undefined {
-    if (this.closed || this.count >= this.limit || signal.aborted) return undefined
+  enter(requestId: string, client: Client): Waiter | undefined {
+    if (this.closed || this.count >= this.limit || client.isGone) return undefined
     let early: Booking | undefined
     const waiting: Waiting = {
       requestId,
@@ -76,7 +77,7 @@ export class Waiters {
       outcome: async (waitMs, look) => {
         if (early !== undefined || this.closed) return early
         const everyMs = this.channel?.address === undefined ? LOOK_EVERY_MS : undefined
-        return wait(waiting, { waitMs, everyMs, look, signal })
+        return wait(waiting, { waitMs, everyMs, look, client })
       },
       leave: () => {
         this.remove(waiting)
@@ -114,10 +115,10 @@ interface Wait {
   /** Undefined: looks only when it is hurried, and at the end. */
   readonly everyMs: number | undefined
   readonly look: () => Promise<Booking | undefined>
-  readonly signal: AbortSignal
+  readonly client: Client
 }
 
-function wait(waiting: Waiting, { waitMs, everyMs, look, signal }: Wait): Promise<Booking | undefined> {
+function wait(waiting: Waiting, { waitMs, everyMs, look, client }: Wait): Promise<Booking | undefined> {
   return new Promise((resolve, reject) => {
     let looking: NodeJS.Timeout | undefined
     let ended = false
@@ -125,7 +126,7 @@ function wait(waiting: Waiting, { waitMs, everyMs, look, signal }: Wait): Promis
       ended = true
       clearTimeout(deadline)
       clearTimeout(looking)
-      signal.removeEventListener('abort', hungUp)
+      stopListening()
     }
     const end = (booking: Booking | undefined): void => {
       cleanUp()
@@ -156,12 +157,12 @@ function wait(waiting: Waiting, { waitMs, everyMs, look, signal }: Wait): Promis
     const deadline = setTimeout(() => {
       lookNow(true)
     }, waitMs)
-    signal.addEventListener('abort', hungUp)
+    const stopListening = client.whenGone(hungUp)
     waiting.end = end
     waiting.hurry = () => {
       lookNow(false)
     }
     if (everyMs !== undefined) lookLater(everyMs)
-    if (signal.aborted) hungUp()
+    if (client.isGone) hungUp()
   })
 }

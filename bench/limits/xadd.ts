@@ -1,4 +1,4 @@
-import { writesGatherer } from '../../functions/gather-writes.ts'
+import { turnsEnd } from '../../functions/turns-end.ts'
 import { seatOf, type BookingPlan } from '../load/plan.ts'
 import { connectRedis, redisReady } from '../../shared/redis/connect.ts'
 
@@ -16,14 +16,19 @@ export async function addEntries(redisUrl: string, plan: BookingPlan, count: num
   const redis = connectRedis({ url: redisUrl, tlsCaFile: undefined }, 'accept', () => undefined)
   try {
     await redisReady(redis, 10_000)
-    const gather = writesGatherer(redis)
+    const atTurnsEnd = turnsEnd(redis)
     let next = 0
     const started = performance.now()
     const customer = async (): Promise<void> => {
       while (next < count) {
         const request = next++
-        gather()
-        await redis.xadd(`bench{0}s:${request % STREAMS}`, '*', ...fieldsOf(plan, request))
+        const added = (): Promise<string | null> =>
+          redis.xadd(`bench{0}s:${request % STREAMS}`, '*', ...fieldsOf(plan, request))
+        await new Promise((resolve) => {
+          atTurnsEnd(() => {
+            resolve(added())
+          })
+        })
       }
     }
     await Promise.all(Array.from({ length: IN_FLIGHT }, customer))

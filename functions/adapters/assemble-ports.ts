@@ -3,13 +3,17 @@ import type { FunctionConfig } from '../../shared/config.ts'
 import type { FrontrowError } from '../../shared/errors.ts'
 import type { Log } from '../../shared/log.ts'
 import { defineScripts } from '../../shared/redis/scripts.ts'
-import { writesGatherer } from '../gather-writes.ts'
+import { acceptBookings } from '../accept-together.ts'
+import { signallingClient } from '../client.ts'
 import { createIdentify } from '../identity.ts'
 import { createMetrics } from '../metrics.ts'
 import { createMysqlGate } from '../mysql-gate.ts'
 import type { Platform } from '../platform.ts'
 import type { Ports } from '../ports.ts'
+import { readOutcomes } from '../read-outcome.ts'
+import { shardBatches } from '../shard-batches.ts'
 import { TopologyKeeper, type Placement } from '../topology-keeper.ts'
+import { turnsEnd, type AtTurnsEnd } from '../turns-end.ts'
 import { Waiters } from '../waiters.ts'
 import type { Connections } from './connections.ts'
 
@@ -61,14 +65,18 @@ export function assemblePorts(
   const mysql = createMysqlGate(knex, log)
   const topology = new TopologyKeeper({ config, mysql, redis, nowMs: () => clock.nowMs(), log, onDiffers })
   topology.current = placement
+  const scripts = defineScripts(redis)
+  // Elsewhere a connection has one request at a time: there is nothing to gather.
+  const atTurnsEnd: AtTurnsEnd = platform.longLived ? turnsEnd(redis) : queueMicrotask
   return {
     ...instance,
     mysql,
     redis,
-    // Elsewhere a connection has one request at a time: there is nothing to gather.
-    gatherWrites: platform.longLived ? writesGatherer(redis) : () => undefined,
-    scripts: defineScripts(redis),
+    scripts,
+    acceptBooking: shardBatches(redis, atTurnsEnd, acceptBookings({ scripts, limits: config })),
+    readOutcome: shardBatches(redis, atTurnsEnd, readOutcomes(redis)),
     topology,
+    clientOf: signallingClient,
     limits: config,
     corsOrigins: config.corsOrigins,
     seatFeed: undefined,

@@ -9,6 +9,7 @@ import { platforms } from '../platform.ts'
 import { assemblePorts, createInstance } from './assemble-ports.ts'
 import { connect } from './connections.ts'
 import { listenLive } from './listen-live.ts'
+import { connectedClient } from './node-client.ts'
 import { nodeDocsAsset } from './node-docs.ts'
 import { answerUnreadable, serverOptions } from './node-http.ts'
 import { unreadable } from './unreadable.ts'
@@ -51,7 +52,7 @@ export async function startNodeServer({ config, log, onDiffers }: Options): Prom
   const connections = connect(instance, MYSQL_CONNECTIONS)
   const alone = assemblePorts(instance, connections, { isStopping: () => stopping, onDiffers })
   const live = listenLive(instance, alone)
-  const ports = { ...alone, waiters: live.waiters, seatFeed: live.seatFeed }
+  const ports = { ...alone, waiters: live.waiters, seatFeed: live.seatFeed, clientOf: connectedClient }
   const { topology } = ports
   const closeClients = async (): Promise<void> => {
     clearInterval(retry)

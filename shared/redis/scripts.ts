@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import acceptBooking from './scripts/accept-booking.lua'
+import acceptBookings from './scripts/accept-bookings.lua'
 import acceptCancel from './scripts/accept-cancel.lua'
 import broadcastMap from './scripts/broadcast-map.lua'
 import heartbeat from './scripts/heartbeat.lua'
@@ -11,7 +11,10 @@ type Arguments = readonly (string | number)[]
 
 /** Our scripts as commands of a client; each file in scripts/ says its keys, arguments and answers. */
 export interface Scripts {
-  acceptBooking(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
+  acceptBookings(
+    keys: Arguments,
+    args: Arguments,
+  ): Promise<readonly (string | readonly (string | number)[])[]>
   acceptCancel(keys: Arguments, args: Arguments): Promise<readonly (string | number)[]>
   heartbeat(keys: Arguments, args: Arguments): Promise<readonly string[]>
   broadcastMap(keys: Arguments, args: Arguments): Promise<string>
@@ -25,7 +28,7 @@ type Defined = Record<string, (...args: Arguments) => Promise<unknown>>
 /** Teaches a client our scripts. Call once per client. */
 export function defineScripts(redis: Redis): Scripts {
   const sources = {
-    frontrowAcceptBooking: acceptBooking,
+    frontrowAcceptBookings: acceptBookings,
     frontrowAcceptCancel: acceptCancel,
     frontrowAwaitOutcome: awaitOutcome,
     frontrowPublishSeats: publishSeats,
@@ -39,7 +42,7 @@ export function defineScripts(redis: Redis): Scripts {
   const run = (name: keyof typeof sources) => async (keys: Arguments, args: Arguments) =>
     client[name]?.(keys.length, ...keys, ...args)
   return {
-    acceptBooking: run('frontrowAcceptBooking') as Scripts['acceptBooking'],
+    acceptBookings: run('frontrowAcceptBookings') as Scripts['acceptBookings'],
     acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
     awaitOutcome: run('frontrowAwaitOutcome') as Scripts['awaitOutcome'],
     publishSeats: run('frontrowPublishSeats') as Scripts['publishSeats'],

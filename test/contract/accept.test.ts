@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { deriveRequestId } from '../../shared/request-id.ts'
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts'
 import { startFunctionServer, type FunctionServer } from '../support/function-server.ts'
+import { partitionOf } from '../../shared/placement.ts'
 import { shardOf, showOutcome, storeDecision, streamed } from './settled.ts'
 
 const wish = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1', '1-2'] }
@@ -26,6 +27,10 @@ afterAll(async () => {
 const someone = () => `c-${randomBytes(6).toString('hex')}`
 const commandsOf = async (customerId: string) =>
   (await streamed(server)).filter((command) => command['customerId'] === customerId)
+
+/** What a test has put there would fill the streams for the others. */
+const emptyStreamOf = (performanceId: string) =>
+  server.redis.del(server.keys.stream(partitionOf(server.topology, performanceId, 'A')))
 
 describe('POST /bookings', () => {
   it('accepts a booking and puts it on its stream', async () => {
@@ -52,6 +57,39 @@ describe('POST /bookings', () => {
     expect(again.status).toBe(202)
     expect(again.body).toEqual(first.body)
     expect(await commandsOf(customer)).toHaveLength(1)
+  })
+
+  it('takes what comes at once as if it came one by one, though one of them meets what is broken', async () => {
+    const customers = Array.from({ length: 20 }, someone)
+    const culprit = customers[7] ?? ''
+    await server.redis.set(server.keys.record(deriveRequestId(culprit, 'hamlet', 'at-once')), 'no hash')
+    const answers = await Promise.all(customers.map((customer) => server.book(customer, wish, 'at-once')))
+    expect(answers.map(({ status }) => status)).toEqual(
+      customers.map((customer) => (customer === culprit ? 504 : 202)),
+    )
+    const commands = (await streamed(server)).map((command) => String(command['customerId']))
+    for (const customer of customers) {
+      expect(commands.filter((found) => found === customer)).toHaveLength(customer === culprit ? 0 : 1)
+    }
+    await emptyStreamOf('hamlet')
+  })
+
+  it('counts those that come at once against the same bounds', async () => {
+    const eager = someone()
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => server.book(eager, wish, `eager-${i}`)),
+    )
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(5)
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(3)
+    const crowd = await Promise.all(
+      Array.from({ length: 60 }, () => server.book(someone(), { ...wish, performanceId: 'crowded' }, 'k')),
+    )
+    const inStream = (await streamed(server)).filter((command) => command['performanceId'] === 'crowded')
+    expect(inStream.length).toBeLessThanOrEqual(40)
+    expect(crowd.filter(({ status }) => status === 202)).toHaveLength(inStream.length)
+    expect(crowd.filter(({ status }) => status === 503)).toHaveLength(60 - inStream.length)
+    await emptyStreamOf('crowded')
+    await emptyStreamOf('hamlet')
   })
 
   it('accepts one of many equal wishes that come at once', async () => {

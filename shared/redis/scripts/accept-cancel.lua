@@ -7,7 +7,7 @@
 --       3 the command as JSON without braces: customer, performance, section, topology version, trace
 --       4 backlog cap, entries
 --
--- Answers {code}: accepted | known | topology | memory | backlog, as accept-booking.lua does.
+-- Answers {code}: accepted | known | topology | memory | backlog, as accept-bookings.lua does.
 local shard = redis.call('MGET', KEYS[1], KEYS[2])
 if shard[1] ~= ARGV[1] then
   return { 'topology' }
