@@ -37,7 +37,7 @@ function parseOptions(): Options {
     throw new InvalidArgumentError('It must be a whole number from 1 on.')
   }
   return new Command('npm run bench --')
-    .option('--quick', 'small rows, one round: about a minute', false)
+    .option('--quick', 'small rows, one round: some minutes', false)
     .option('--rounds <number>', 'how often each row is measured', whole)
     .option('--only <rows>', 'rows, or beginnings of their names, separated by commas', (text) =>
       text.split(','),

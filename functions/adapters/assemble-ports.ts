@@ -66,8 +66,13 @@ export function assemblePorts(
   const topology = new TopologyKeeper({ config, mysql, redis, nowMs: () => clock.nowMs(), log, onDiffers })
   topology.current = placement
   const scripts = defineScripts(redis)
-  // Elsewhere a connection has one request at a time: there is nothing to gather.
-  const atTurnsEnd: AtTurnsEnd = platform.longLived ? turnsEnd(redis) : queueMicrotask
+  // Elsewhere a connection has one request at a time: there is nothing to gather. (Of another object's workerd takes no
+  // `queueMicrotask`.)
+  const atTurnsEnd: AtTurnsEnd = platform.longLived
+    ? turnsEnd(redis)
+    : (act) => {
+        queueMicrotask(act)
+      }
   return {
     ...instance,
     mysql,
