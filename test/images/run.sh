@@ -170,7 +170,7 @@ look_at_containers() {
     expect "two of $service run" "$(compose ps --quiet --status running "$service" | wc -l)" 2
     expect "$service is healthy" "$(docker inspect --format '{{.State.Health.Status}}' "$container")" healthy
     expect "$service is not root" "$(docker exec "$container" id -u)" 1000
-    expect "$service is process 1" "$(docker exec "$container" cat /proc/1/cmdline | tr '\0' ' ')" "node $service.mjs*"
+    expect "$service is process 1" "$(docker exec "$container" cat /proc/1/cmdline | tr '\0' ' ')" "node *$service.mjs*"
     expect "$service cannot write" "$(docker exec "$container" touch /app/x 2>&1 || true)" '*Read-only file system*'
     expect "$service may gain nothing" "$(docker exec "$container" grep -E 'CapEff|NoNewPrivs' /proc/1/status | tr -d '\t\n')" \
       'CapEff:0000000000000000NoNewPrivs:1'
