@@ -64,7 +64,7 @@ async function shownUnder(
   placement: Placement | undefined,
   requestId: string,
 ): Promise<Shown | 'elsewhere'> {
-  if (placement === undefined) return 'away'
+  if (placement === undefined || ports.redis.status !== 'ready') return 'away'
   const shard = shardOfSlot(placement.topology, slotOfRequestId(requestId))
   try {
     const { outcome, mark } = await ports.readOutcome(placement, shard, requestId)

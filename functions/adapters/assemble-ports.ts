@@ -66,8 +66,8 @@ export function assemblePorts(
   const topology = new TopologyKeeper({ config, mysql, redis, nowMs: () => clock.nowMs(), log, onDiffers })
   topology.current = placement
   const scripts = defineScripts(redis)
-  // Elsewhere a connection has one request at a time: there is nothing to gather. (Of another object's workerd takes no
-  // `queueMicrotask`.)
+  // Elsewhere a connection has one request at a time: there is nothing to gather. Called as a method of
+  // something else, which is how it would be if it were handed on itself, `queueMicrotask` throws in workerd.
   const atTurnsEnd: AtTurnsEnd = platform.longLived
     ? turnsEnd(redis)
     : (act) => {
