@@ -1,6 +1,7 @@
 import type { Log } from '../shared/log.ts'
 import type { Topology } from '../shared/placement.ts'
 import type { CommitResult } from './commit-batch.ts'
+import type { CommitTurns } from './commit-turns.ts'
 import type { Batch, Stake, StoredDecision } from './decide-batch.ts'
 import type { ConsumerMetrics } from './metrics.ts'
 import type { Entry } from './parse-entry.ts'
@@ -21,6 +22,8 @@ export interface ShardLoopPorts {
   readonly maxBatch: number
   /** Entries of a committing batch from which on the next one is decided ahead of its end. */
   readonly aheadOf: number
+  /** Shared with the other shards. Asked for one before a batch that may be smaller than that. */
+  readonly turns: Pick<CommitTurns, 'isFree' | 'take'>
   readonly memory: SectionMemory
   readonly log: Log
   readonly metrics: ConsumerMetrics

@@ -65,6 +65,7 @@ class Stage {
       shardSlot: 0,
       maxBatch: 1,
       aheadOf: 1,
+      turns: { isFree: true, take: () => Promise.resolve(() => undefined) },
       memory: new SectionMemory(load, 1_000),
       log: createLog('test', 'silent'),
       metrics: createConsumerMetrics(),

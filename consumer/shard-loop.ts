@@ -2,6 +2,7 @@ import { errorFields } from '../shared/log.ts'
 import { partitionOf } from '../shared/placement.ts'
 import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { CommitResult } from './commit-batch.ts'
+import type { EndTurn } from './commit-turns.ts'
 import { decideBatch, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
 import { InFlight } from './in-flight.ts'
 import { parseEntry, type ParsedEntry } from './parse-entry.ts'
@@ -49,6 +50,10 @@ export class ShardLoop {
   private readonly tenure = new Tenure()
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
+  /** A turn that is not yet a commit's. */
+  private turn: EndTurn | undefined
+  /** Entries of the batch before: the next one is likely to be as large. */
+  private lastEntries = 0
   private readonly inFlight = new InFlight()
   private readonly suspects = new Suspects()
   /** Other than 0: MySQL is asked for repeats before a batch is decided. Raised anew by each thing that suggests some. */
@@ -120,8 +125,10 @@ export class ShardLoop {
         await this.step()
         this.lastRoundMs = this.ports.monotonicMs()
       } catch (error) {
+        this.endTurn()
         if (!this.isStopping()) await this.afterError(error)
       }
+      this.endTurn()
     }
     await this.finishAll()
     this.letGo()
@@ -153,6 +160,9 @@ export class ShardLoop {
       return
     }
     if (this.isCommittingLittle() && !(await this.finishCommit())) return
+    const mayBeLittle = this.committing === undefined && this.lastEntries < this.ports.aheadOf
+    // Before reading: what comes while it waits belongs to the same batch.
+    if (mayBeLittle && !this.ports.turns.isFree) await this.takeTurn()
     const before = new Map(this.tenure.stored)
     const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
     if (entries.length === 0) {
@@ -161,6 +171,7 @@ export class ShardLoop {
       return
     }
     this.idleRounds = 0
+    if (mayBeLittle && this.turn === undefined) await this.takeTurn()
     const checked = this.suspicion
     const batch = await this.prepare(entries, before)
     if (batch === undefined) return
@@ -174,6 +185,15 @@ export class ShardLoop {
    */
   private isCommittingLittle(): boolean {
     return this.committing !== undefined && this.committing.entries.length < this.ports.aheadOf
+  }
+
+  private async takeTurn(): Promise<void> {
+    this.turn = await this.ports.turns.take()
+  }
+
+  private endTurn(): void {
+    this.turn?.()
+    this.turn = undefined
   }
 
   /** A part of a batch that failed is tried with nothing ahead of it that could fail with it. */
@@ -195,7 +215,8 @@ export class ShardLoop {
     const inFlight = this.inFlight.mostOfOnePartition
     const partitions = this.owned
     const unread = this.tenure.unreadOf(partitions)
-    const mayWait = this.committing === undefined && unread.length === 0
+    // Nobody waits for entries while others wait for the turn.
+    const mayWait = this.committing === undefined && this.turn === undefined && unread.length === 0
     const blockMs = mayWait ? READ_BLOCK_MS : 0
     await this.ports.read({ partitions, limit: this.limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
@@ -259,7 +280,12 @@ export class ShardLoop {
     const ids = this.inFlight.add(entries)
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
-    const result = batch.stakes.size > 0 ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
+    const { turn } = this
+    this.turn = undefined
+    this.lastEntries = entries.length
+    const result = (
+      batch.stakes.size > 0 ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
+    ).finally(turn)
     this.committing = { batch, ids, entries, checked, decidedAtMs, result }
   }
 

@@ -8,6 +8,7 @@ import { redisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import { recoverStakes, type ShardKey } from './claim-partitions.ts'
 import { commitBatch } from './commit-batch.ts'
+import { CommitTurns } from './commit-turns.ts'
 import { decideBatch } from './decide-batch.ts'
 import { findStored } from './find-stored.ts'
 import { sectionLoader } from './load-sections.ts'
@@ -43,6 +44,10 @@ export interface ShardsContext {
 
 /** Entries of a batch under way from which on deciding ahead of it is worth it. */
 const AHEAD_OF = 200
+/** Small batches that commit at the same time. */
+const LITTLE_AT_ONCE = 1
+/** Many times what a small batch takes where all is well. */
+const TURN_MS = 100
 const WARM_UP_ROUNDS = 5
 const WARM_UP_AT_ONCE = 8
 
@@ -51,6 +56,7 @@ export class Shards {
   readonly all: readonly Shard[]
   private readonly context: ShardsContext
   private readonly memories: SectionMemory[] = []
+  private readonly turns = new CommitTurns(LITTLE_AT_ONCE, TURN_MS)
 
   constructor(context: ShardsContext) {
     this.context = context
@@ -147,6 +153,7 @@ export class Shards {
       shardSlot: key.slot,
       maxBatch: config.maxBatch,
       aheadOf: Math.min(AHEAD_OF, config.maxBatch),
+      turns: this.turns,
       memory,
       log,
       metrics,

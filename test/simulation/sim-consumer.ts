@@ -196,6 +196,7 @@ export class SimConsumer {
       shardSlot: firstSlotOfShard(topology, shard),
       maxBatch: 8,
       aheadOf: 1,
+      turns: { isFree: true, take: () => Promise.resolve(() => undefined) },
       memory: new SectionMemory(load, 200),
       log,
       metrics,
