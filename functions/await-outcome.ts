@@ -1,4 +1,5 @@
 import type { Booking } from '../shared/outcomes.ts'
+import type { Answer } from './answer.ts'
 import { findBooking, parseOutcome } from './find-booking.ts'
 import type { RequestContext } from './exchange.ts'
 import type { Ports } from './ports.ts'
@@ -6,10 +7,9 @@ import { preferredWaitSeconds } from './prefer.ts'
 import type { Waiter } from './waiters.ts'
 
 /** A client's wish to wait, granted. */
-export interface GrantedWait extends Waiter {
+export interface GrantedWait {
+  readonly waiter: Waiter
   readonly seconds: number
-  /** What tells the client (RFC 7240). */
-  readonly headers: Readonly<Record<string, string>>
 }
 
 /** Lets a client wait for a request's outcome; undefined if it does not want to, or too many do. */
@@ -17,23 +17,34 @@ export function grantWait(ports: Ports, c: RequestContext, requestId: string): G
   const seconds = preferredWaitSeconds(c.req.header('prefer'))
   if (seconds === 0) return undefined
   const waiter = ports.waiters.enter(requestId, ports.clientOf(c))
-  return waiter && { ...waiter, seconds, headers: { 'preference-applied': `wait=${seconds}` } }
+  return waiter && { waiter, seconds }
 }
 
-/** The outcome of a request of the customer's; undefined if it is still open when the time is over. */
-export async function awaitOutcome(
+/** The same answer, telling the client that its wish was granted (RFC 7240). */
+export function applied(wait: GrantedWait | undefined, answer: Answer): Answer {
+  return wait === undefined ? answer : answer.with({ 'preference-applied': `wait=${wait.seconds}` })
+}
+
+/**
+ * The outcome of a request of the customer's; undefined if it is still open when the time is over. Then the waiter has left.
+ * Nothing here awaits: what a suspended function has in hand is kept for as long as it waits.
+ */
+export function awaitOutcome<Result>(
   ports: Ports,
-  wait: GrantedWait,
+  { waiter, seconds }: GrantedWait,
   requestId: string,
   customerId: string,
-): Promise<Booking | undefined> {
+  act: (decided: Booking | undefined) => Result,
+): Promise<Result> {
   const look = async (): Promise<Booking | undefined> => {
     const found = await findBooking(ports, requestId, customerId)
     return found.kind === 'found' ? found.booking : undefined
   }
-  const booking = await wait.outcome(wait.seconds * 1_000, look)
-  const isDecided = booking !== undefined && booking.status !== 'PENDING' && booking.customerId === customerId
-  return isDecided ? booking : undefined
+  return waiter.outcome(seconds * 1_000, look).then((booking) => {
+    const isDecided =
+      booking !== undefined && booking.status !== 'PENDING' && booking.customerId === customerId
+    return act(isDecided ? booking : undefined)
+  })
 }
 
 /**
@@ -43,17 +54,17 @@ export async function awaitOutcome(
  */
 export async function askForOutcome(
   ports: Ports,
-  wait: GrantedWait,
+  { waiter }: GrantedWait,
   requestId: string,
 ): Promise<Booking | undefined> {
   const placement = ports.topology.current
-  if (wait.address === undefined || placement === undefined || ports.redis.status !== 'ready')
+  if (waiter.address === undefined || placement === undefined || ports.redis.status !== 'ready')
     return undefined
   const { keys } = placement
   try {
     const [status, outcome] = await ports.scripts.awaitOutcome(
       [keys.record(requestId), keys.outcome(requestId)],
-      [wait.address],
+      [waiter.address],
     )
     return status === 'PENDING' ? undefined : parseOutcome(outcome)
   } catch {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { requestIdSchema } from '../shared/ids.ts'
-import { statusSchema, type Booking } from '../shared/outcomes.ts'
+import { statusSchema } from '../shared/outcomes.ts'
 import { deriveRequestId } from '../shared/request-id.ts'
 import { acceptBooking, bookingRequestSchema, MAX_BOOKING_BYTES } from './accept-booking.ts'
 import { Answer } from './answer.ts'
-import { askForOutcome, awaitOutcome, grantWait, type GrantedWait } from './await-outcome.ts'
+import { applied, askForOutcome, awaitOutcome, grantWait } from './await-outcome.ts'
 import { bookingAnswer, bookingView, locationOf, underWayAnswer } from './booking-view.ts'
 import { cancelBooking } from './cancel-booking.ts'
 import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
@@ -73,49 +73,41 @@ async function postBooking(ports: Ports, c: RequestContext, exchange: Exchange):
   const requestId = deriveRequestId(customerId, wish.value.performanceId, key.key)
   exchange.requestId = requestId
   const wait = grantWait(ports, c, requestId)
+  let waits = false
+  let limits: Readonly<Record<string, string>> = {}
+  const finish = (answer: Answer): Answer => applied(wait, answer).with(limits)
   try {
-    const extras = { traceparent: exchange.traceparent, replyTo: wait?.address }
+    const extras = { traceparent: exchange.traceparent, replyTo: wait?.waiter.address }
     const run = await acceptBooking(ports, customerId, requestId, wish.value, extras)
-    const answer =
-      notAcceptedAnswer(ports, 'book', requestId, run) ??
-      (await acceptedAnswer(ports, requestId, customerId, run, wait))
-    return ports.limits.rateLimit === 0 ? answer : answer.with(rateLimitHeaders(ports.limits, run))
+    if (ports.limits.rateLimit !== 0) limits = rateLimitHeaders(ports.limits, run)
+    const refusal = notAcceptedAnswer(ports, 'book', requestId, run)
+    if (refusal !== undefined) return refusal.with(limits)
+    if (!isPending(run)) return finish(await knownAnswer(ports, requestId, customerId, run))
+    waits = true
   } finally {
-    wait?.leave()
+    if (!waits) wait?.waiter.leave()
   }
+  if (wait === undefined) return finish(underWayAnswer(requestId, 'PENDING'))
+  return awaitOutcome(ports, wait, requestId, customerId, (decided) =>
+    finish(decided === undefined ? underWayAnswer(requestId, 'PENDING') : decidedAnswer(decided)),
+  )
 }
 
-/** `202` for a request that is new or still pending, `200` with the outcome of one that is decided. */
-async function acceptedAnswer(
-  ports: Ports,
-  requestId: string,
-  customerId: string,
-  run: Run,
-  wait: GrantedWait | undefined,
-): Promise<Answer> {
-  const answer = await outcomeAnswer(ports, requestId, customerId, run, wait)
-  return wait === undefined ? answer : answer.with(wait.headers)
+/** New, or accepted before and still open. */
+function isPending(run: Run): boolean {
+  const [code, status] = run.kind === 'answer' ? run.answer : []
+  return code !== 'known' || statusSchema.parse(status) === 'PENDING'
 }
 
-async function outcomeAnswer(
-  ports: Ports,
-  requestId: string,
-  customerId: string,
-  run: Run,
-  wait: GrantedWait | undefined,
-): Promise<Answer> {
-  const [code, word = '', outcome = ''] = run.kind === 'answer' ? run.answer : []
-  const status = code === 'known' ? statusSchema.parse(word) : 'PENDING'
-  if (status === 'PENDING') {
-    const decided = wait && (await awaitOutcome(ports, wait, requestId, customerId))
-    return decided === undefined ? underWayAnswer(requestId, status) : decidedAnswer(decided)
-  }
+/** `200` with the outcome of a request that was decided before, or where to find it. */
+async function knownAnswer(ports: Ports, requestId: string, customerId: string, run: Run): Promise<Answer> {
+  const [, word, outcome] = run.kind === 'answer' ? run.answer : []
   const shown = parseOutcome(String(outcome))
   if (shown !== undefined) return decidedAnswer(shown)
   const found = await findBooking(ports, requestId, customerId)
   return found.kind === 'found' && found.booking.status !== 'PENDING'
     ? decidedAnswer(found.booking)
-    : underWayAnswer(requestId, status)
+    : underWayAnswer(requestId, statusSchema.parse(word))
 }
 
 function decidedAnswer(booking: Parameters<typeof bookingView>[0]): Answer {
@@ -131,21 +123,14 @@ async function getBooking(ports: Ports, c: RequestContext, exchange: Exchange): 
   if (found.kind === 'absent') return notFound()
   const wait = grantWait(ports, c, requestId)
   if (wait === undefined) return bookingAnswer(found.booking)
-  try {
-    const booking = await decidedOrWaitedFor(ports, wait, found.booking)
-    return bookingAnswer(booking).with(wait.headers)
-  } finally {
-    wait.leave()
+  const { booking } = found
+  const decided = booking.status === 'PENDING' ? await askForOutcome(ports, wait, requestId) : booking
+  if (decided !== undefined) {
+    wait.waiter.leave()
+    return applied(wait, bookingAnswer(decided))
   }
-}
-
-async function decidedOrWaitedFor(ports: Ports, wait: GrantedWait, booking: Booking): Promise<Booking> {
-  if (booking.status !== 'PENDING') return booking
-  const { requestId, customerId } = booking
-  return (
-    (await askForOutcome(ports, wait, requestId)) ??
-    (await awaitOutcome(ports, wait, requestId, customerId)) ??
-    booking
+  return awaitOutcome(ports, wait, requestId, booking.customerId, (heard) =>
+    applied(wait, bookingAnswer(heard ?? booking)),
   )
 }
 

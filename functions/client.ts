@@ -3,8 +3,10 @@ import type { Context, Env } from 'hono'
 /** Who sent a request, as somebody who may hang up before the answer. */
 export interface Client {
   readonly isGone: boolean
-  /** Calls back once it hangs up. @returns what ends that */
-  whenGone(act: () => void): () => void
+  /** Calls back once it hangs up. */
+  whenGone(act: () => void): void
+  /** Does not call that back any more. */
+  forget(act: () => void): void
 }
 
 /** Finds a request's client. */
@@ -19,9 +21,9 @@ export const signallingClient: ClientOf = (c) => {
     },
     whenGone(act) {
       signal.addEventListener('abort', act)
-      return () => {
-        signal.removeEventListener('abort', act)
-      }
+    },
+    forget(act) {
+      signal.removeEventListener('abort', act)
     },
   }
 }

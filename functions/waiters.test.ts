@@ -23,7 +23,7 @@ class Channel implements ReplyChannel {
   }
 }
 
-const never: Client = { isGone: false, whenGone: () => () => undefined }
+const never: Client = { isGone: false, whenGone: () => undefined, forget: () => undefined }
 const nothing = () => Promise.resolve(undefined)
 
 beforeEach(() => {
@@ -111,8 +111,8 @@ describe('whoever waits', () => {
       },
       whenGone(act) {
         client.hangUp = act
-        return () => undefined
       },
+      forget: () => undefined,
     }
     const hungUp = waiters.enter('a', line)?.outcome(5_000, nothing)
     const early = waiters.enter('a', line)

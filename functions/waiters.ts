@@ -9,12 +9,12 @@ export interface ReplyChannel {
   listen(onOutcome: (booking: Booking) => void, onGap: () => void): void
 }
 
-/** Somebody who waits for one request's outcome. Must leave in the end, whatever happens. */
+/** Somebody who waits for one request's outcome. Must leave in the end, unless it was heard. */
 export interface Waiter {
   /** Where the outcome is to be sent; undefined: it has to be looked for. */
   readonly address: string | undefined
   /**
-   * Waits until the outcome is there, or cannot come any more: too late, hung up, shutting down.
+   * Waits until the outcome is there, or cannot come any more: too late, hung up, shutting down. Leaves then. Called once.
    *
    * @param look reads how the request stands
    * @returns undefined if it is still open
@@ -26,14 +26,6 @@ export interface Waiter {
 /** Between two looks where no outcome is sent: short for one who waits, long for Redis. */
 const LOOK_EVERY_MS = 250
 
-interface Waiting {
-  readonly requestId: string
-  /** Ends the wait with an outcome, or without. */
-  end: (booking: Booking | undefined) => void
-  /** Looks before it is due. */
-  hurry: () => void
-}
-
 /**
  * All who wait on this instance, bounded. What is sent is only a shortcut: messages may be lost, so everybody looks once
  * more before giving up, and all look when a gap is known.
@@ -41,7 +33,8 @@ interface Waiting {
 export class Waiters {
   private readonly channel: ReplyChannel | undefined
   private readonly limit: number
-  private readonly byRequest = new Map<string, Set<Waiting>>()
+  /** A list each, because several may wait for the same request. */
+  private readonly byRequest = new Map<string, Waiting[]>()
   private count = 0
   private closed = false
 
@@ -50,10 +43,10 @@ export class Waiters {
     this.limit = limit
     channel?.listen(
       (booking) => {
-        for (const waiting of this.byRequest.get(booking.requestId) ?? []) waiting.end(booking)
+        for (const waiting of [...(this.byRequest.get(booking.requestId) ?? [])]) waiting.end(booking)
       },
       () => {
-        for (const waiting of this.all()) waiting.hurry()
+        for (const waiting of this.all()) waiting.lookNow()
       },
     )
   }
@@ -65,24 +58,29 @@ export class Waiters {
   /** Before the request is sent, so that no outcome can come too early. Undefined: no more may wait. */
   enter(requestId: string, client: Client): Waiter | undefined {
     if (this.closed || this.count >= this.limit || client.isGone) return undefined
-    let early: Booking | undefined
-    const waiting: Waiting = {
-      requestId,
-      end: (booking) => (early ??= booking),
-      hurry: () => undefined,
-    }
-    this.add(waiting)
-    return {
-      address: this.channel?.address,
-      outcome: async (waitMs, look) => {
-        if (early !== undefined || this.closed) return early
-        const everyMs = this.channel?.address === undefined ? LOOK_EVERY_MS : undefined
-        return wait(waiting, { waitMs, everyMs, look, client })
-      },
-      leave: () => {
-        this.remove(waiting)
-      },
-    }
+    const waiting = new Waiting(this, requestId, client)
+    this.count += 1
+    const others = this.byRequest.get(requestId)
+    if (others === undefined) this.byRequest.set(requestId, [waiting])
+    else others.push(waiting)
+    return waiting
+  }
+
+  get address(): string | undefined {
+    return this.channel?.address
+  }
+
+  get isClosed(): boolean {
+    return this.closed
+  }
+
+  remove(waiting: Waiting): void {
+    const all = this.byRequest.get(waiting.requestId)
+    const at = all?.indexOf(waiting) ?? -1
+    if (all === undefined || at < 0) return
+    this.count -= 1
+    if (all.length === 1) this.byRequest.delete(waiting.requestId)
+    else all.splice(at, 1)
   }
 
   /** Lets everybody go with what is known. Nobody may wait from now on. */
@@ -94,75 +92,95 @@ export class Waiters {
   private all(): Waiting[] {
     return [...this.byRequest.values()].flatMap((waiting) => [...waiting])
   }
+}
 
-  private add(waiting: Waiting): void {
-    this.count += 1
-    const others = this.byRequest.get(waiting.requestId)
-    if (others === undefined) this.byRequest.set(waiting.requestId, new Set([waiting]))
-    else others.add(waiting)
+/**
+ * One who waits. An object with methods and not a handful of closures: it lives as long as the wait, and with thousands
+ * of them the young objects that a collection has to copy are what waiting costs.
+ */
+class Waiting implements Waiter {
+  readonly requestId: string
+  private readonly room: Waiters
+  private readonly client: Client
+  private readonly hungUp = (): void => {
+    this.end(undefined)
+  }
+  private early: Booking | undefined
+  private look: (() => Promise<Booking | undefined>) | undefined
+  private resolve: ((booking: Booking | undefined) => void) | undefined
+  private reject: ((error: Error) => void) | undefined
+  private deadline: NodeJS.Timeout | undefined
+  private looking: NodeJS.Timeout | undefined
+
+  constructor(room: Waiters, requestId: string, client: Client) {
+    this.room = room
+    this.requestId = requestId
+    this.client = client
   }
 
-  private remove(waiting: Waiting): void {
-    const all = this.byRequest.get(waiting.requestId)
-    if (all?.delete(waiting) !== true) return
-    this.count -= 1
-    if (all.size === 0) this.byRequest.delete(waiting.requestId)
+  get address(): string | undefined {
+    return this.room.address
+  }
+
+  outcome(waitMs: number, look: () => Promise<Booking | undefined>): Promise<Booking | undefined> {
+    if (this.early !== undefined || this.room.isClosed || this.client.isGone) {
+      this.leave()
+      return Promise.resolve(this.early)
+    }
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.reject = reject
+      this.look = look
+      this.deadline = setTimeout(lookAtLast, waitMs, this)
+      this.client.whenGone(this.hungUp)
+      if (this.address === undefined) this.lookLater()
+    })
+  }
+
+  /** Ends the wait with an outcome, or without. Before it has begun: what it will find. */
+  end(booking: Booking | undefined): void {
+    if (this.resolve === undefined) this.early ??= booking
+    else this.finish(this.resolve, booking)
+  }
+
+  /** Looks before it is due. */
+  lookNow(isLast = false): void {
+    clearTimeout(this.looking)
+    this.look?.().then(
+      (found) => {
+        if (this.resolve === undefined) return
+        if (isLast || (found !== undefined && found.status !== 'PENDING')) this.end(found)
+        else if (this.address === undefined) this.lookLater()
+      },
+      (error: unknown) => {
+        const failed = error instanceof Error ? error : new Error('looking failed', { cause: error })
+        if (this.reject !== undefined) this.finish(this.reject, failed)
+      },
+    )
+  }
+
+  leave(): void {
+    this.room.remove(this)
+  }
+
+  private finish<Result>(settle: (result: Result) => void, result: Result): void {
+    clearTimeout(this.deadline)
+    clearTimeout(this.looking)
+    this.client.forget(this.hungUp)
+    this.look = this.resolve = this.reject = undefined
+    this.leave()
+    settle(result)
+  }
+
+  private lookLater(): void {
+    this.looking = setTimeout(lookAgain, LOOK_EVERY_MS, this)
   }
 }
 
-interface Wait {
-  readonly waitMs: number
-  /** Undefined: looks only when it is hurried, and at the end. */
-  readonly everyMs: number | undefined
-  readonly look: () => Promise<Booking | undefined>
-  readonly client: Client
+function lookAgain(waiting: Waiting): void {
+  waiting.lookNow()
 }
 
-function wait(waiting: Waiting, { waitMs, everyMs, look, client }: Wait): Promise<Booking | undefined> {
-  return new Promise((resolve, reject) => {
-    let looking: NodeJS.Timeout | undefined
-    let ended = false
-    const cleanUp = (): void => {
-      ended = true
-      clearTimeout(deadline)
-      clearTimeout(looking)
-      stopListening()
-    }
-    const end = (booking: Booking | undefined): void => {
-      cleanUp()
-      resolve(booking)
-    }
-    const hungUp = (): void => {
-      end(undefined)
-    }
-    const lookNow = (isLast: boolean): void => {
-      clearTimeout(looking)
-      look().then(
-        (found) => {
-          if (ended) return
-          if (isLast || (found !== undefined && found.status !== 'PENDING')) end(found)
-          else if (everyMs !== undefined) lookLater(everyMs)
-        },
-        (error: unknown) => {
-          cleanUp()
-          reject(error instanceof Error ? error : new Error('looking failed', { cause: error }))
-        },
-      )
-    }
-    const lookLater = (ms: number): void => {
-      looking = setTimeout(() => {
-        lookNow(false)
-      }, ms)
-    }
-    const deadline = setTimeout(() => {
-      lookNow(true)
-    }, waitMs)
-    const stopListening = client.whenGone(hungUp)
-    waiting.end = end
-    waiting.hurry = () => {
-      lookNow(false)
-    }
-    if (everyMs !== undefined) lookLater(everyMs)
-    if (client.isGone) hungUp()
-  })
+function lookAtLast(waiting: Waiting): void {
+  waiting.lookNow(true)
 }
