@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { chooseRows } from './choose-rows.ts'
 import { lineOf, measureRow } from './measure-row.ts'
 import { ratios } from './report/ratios.ts'
 import { renderTable } from './report/render-table.ts'
@@ -87,14 +88,11 @@ function sizeOf({ quick, size }: Options): Size {
 
 function chosenRows(only: readonly string[] | undefined): [string, Row][] {
   const all = Object.entries({ ...limitRows, ...peerRows(), ...ourRows })
-  const names = new Set(all.map(([name]) => name))
-  // A whole name means that row, anything else all that begin with it.
-  const isMeant = (name: string, wish: string): boolean =>
-    names.has(wish) ? name === wish : name.startsWith(wish)
-  const chosen = all.filter(([name]) => only?.some((wish) => isMeant(name, wish)) ?? true)
-  if (chosen.length === 0)
-    throw new Error(`There is no such row; there are ${all.map(([name]) => name).join(', ')}.`)
-  return chosen
+  const chosen = chooseRows(
+    all.map(([name]) => name),
+    only,
+  )
+  return all.filter(([name]) => chosen.has(name))
 }
 
 const options = parseOptions()

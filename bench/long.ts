@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { chooseRows } from './choose-rows.ts'
 import { houseOf, putHouse } from './house-of.ts'
 import { lineOf, measureRow } from './measure-row.ts'
 import { ratios } from './report/ratios.ts'
@@ -33,8 +34,11 @@ const options = new Command('npm run bench:long --')
 
 async function run(session: Session): Promise<void> {
   const file = join(session.results, `long-${new Date().toISOString().slice(0, 16).replaceAll(':', '')}.json`)
-  const chosen = scales.filter(({ name }) => options.only?.some((start) => name.startsWith(start)) ?? true)
-  if (chosen.length === 0) throw new Error(`There is no such row; there are ${namesOf(scales)}.`)
+  const names = chooseRows(
+    scales.map(({ name }) => name),
+    options.only,
+  )
+  const chosen = scales.filter(({ name }) => names.has(name))
   const measured: Measured[] = []
   for (const [number, scale] of chosen.entries()) {
     const stage = await Stage.on(session, `frontrow_scale_${number}`)
@@ -55,8 +59,6 @@ async function run(session: Session): Promise<void> {
   }
   if (measured.some(({ wrong }) => wrong.length > 0)) process.exitCode = 1
 }
-
-const namesOf = (all: readonly Scale[]): string => all.map(({ name }) => name).join(', ')
 
 async function measureScale(
   { shutdown }: Session,
