@@ -9,6 +9,14 @@ export class InFlight {
   private readonly partitions = new Map<string, number>()
   private readonly counts = new Map<number, number>()
 
+  static nameOf(parsed: ParsedEntry): string {
+    return nameOf(parsed)
+  }
+
+  static namesOf(entries: readonly ParsedEntry[]): ReadonlySet<string> {
+    return new Set(entries.map(nameOf))
+  }
+
   has(parsed: ParsedEntry): boolean {
     return this.partitions.has(nameOf(parsed))
   }

@@ -5,6 +5,7 @@ import { createLog } from '../shared/log.ts'
 import { partitionOf, type Topology } from '../shared/placement.ts'
 import { deriveRequestId } from '../shared/request-id.ts'
 import type { CommitResult } from './commit-batch.ts'
+import { CommitTurns } from './commit-turns.ts'
 import type { Batch, Stake, StoredDecision } from './decide-batch.ts'
 import { createConsumerMetrics } from './metrics.ts'
 import type { Entry } from './parse-entry.ts'
@@ -48,7 +49,7 @@ class Stage {
   private cursor = 0
   private readonly running: Promise<void>
 
-  constructor() {
+  constructor({ maxBatch = 1, aheadOf = 1, turns = new CommitTurns(1, 60_000) } = {}) {
     const load: LoadSections = (keys) => {
       this.loads += 1
       const terms = { version: 1, startsAtMs: 9e15, saleOpensAtMs: undefined, saleClosesAtMs: undefined }
@@ -63,9 +64,9 @@ class Stage {
       topology,
       shard: 0,
       shardSlot: 0,
-      maxBatch: 1,
-      aheadOf: 1,
-      turns: { isFree: true, take: () => Promise.resolve(() => undefined) },
+      maxBatch,
+      aheadOf,
+      turns,
       memory: new SectionMemory(load, 1_000),
       log: createLog('test', 'silent'),
       metrics: createConsumerMetrics(),
@@ -229,6 +230,63 @@ describe('a batch that is decided ahead', () => {
     second.end(committed)
     await stage.end()
     expect(stage.stream).toEqual([])
+  })
+})
+
+describe('a small batch', () => {
+  it('waits for its turn, and takes all that has come meanwhile', async () => {
+    const turns = new CommitTurns(1, 60_000)
+    const others = await turns.take()
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
+    stage.book('alice', '1-1')
+    await settle(20)
+    stage.book('bob', '1-2')
+    await settle(20)
+    expect(stage.commits).toHaveLength(0)
+    others()
+    const first = await stage.commit(1)
+    expect(decisionsOf(first)).toHaveLength(2)
+    // The turn is its own until it has committed.
+    expect(turns.isFree).toBe(false)
+    first.end(committed)
+    await waitUntil(() => turns.isFree)
+    await stage.end()
+  })
+
+  it('gives its turn back when it fails, and while there is nothing to commit', async () => {
+    const turns = new CommitTurns(1, 60_000)
+    const others = await turns.take()
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
+    await settle(20)
+    others()
+    await waitUntil(() => turns.isFree)
+    stage.book('alice', '1-1')
+    ;(await stage.commit(1)).end(failed)
+    ;(await stage.commit(2)).end(committed)
+    await waitUntil(() => turns.isFree)
+    await stage.end()
+  })
+
+  it('is expected behind a small one; behind a large one nobody asks for a turn', async () => {
+    const turns = new CommitTurns(1, 60_000)
+    const stage = new Stage({ maxBatch: 2, aheadOf: 2, turns })
+    for (const [customer, seat] of [
+      ['alice', '1-1'],
+      ['bob', '1-2'],
+      ['carol', '1-3'],
+    ] as const)
+      stage.book(customer, seat)
+    const first = await stage.commit(1)
+    first.end(committed)
+    const others = await turns.take()
+    ;(await stage.commit(2)).end(committed)
+    await settle(10)
+    stage.book('dave', '1-1')
+    await settle(20)
+    expect(stage.commits).toHaveLength(2)
+    others()
+    ;(await stage.commit(3)).end(committed)
+    await stage.end()
   })
 })
 

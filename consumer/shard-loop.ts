@@ -164,14 +164,18 @@ export class ShardLoop {
     // Before reading: what comes while it waits belongs to the same batch.
     if (mayBeLittle && !this.ports.turns.isFree) await this.takeTurn()
     const before = new Map(this.tenure.stored)
-    const entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
+    let entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
     if (entries.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
       else if (!this.suspects.pending) await this.idle()
       return
     }
     this.idleRounds = 0
-    if (mayBeLittle && this.turn === undefined) await this.takeTurn()
+    if (mayBeLittle && this.turn === undefined) {
+      const waits = !this.ports.turns.isFree
+      await this.takeTurn()
+      if (waits && !this.suspects.pending) entries = [...entries, ...(await this.readFresh(entries))]
+    }
     const checked = this.suspicion
     const batch = await this.prepare(entries, before)
     if (batch === undefined) return
@@ -210,7 +214,11 @@ export class ShardLoop {
     await this.recover()
   }
 
-  private async readFresh(): Promise<ParsedEntry[]> {
+  /** @param had read before for the same batch */
+  private async readFresh(had: readonly ParsedEntry[] = []): Promise<ParsedEntry[]> {
+    const limit = this.limit - had.length
+    if (limit <= 0) return []
+    const names = InFlight.namesOf(had)
     const fresh: ParsedEntry[] = []
     const inFlight = this.inFlight.mostOfOnePartition
     const partitions = this.owned
@@ -218,9 +226,9 @@ export class ShardLoop {
     // Nobody waits for entries while others wait for the turn.
     const mayWait = this.committing === undefined && this.turn === undefined && unread.length === 0
     const blockMs = mayWait ? READ_BLOCK_MS : 0
-    await this.ports.read({ partitions, limit: this.limit, inFlight, blockMs }, (entry) => {
+    await this.ports.read({ partitions, limit, inFlight, blockMs }, (entry) => {
       const parsed = parseEntry(entry)
-      if (this.inFlight.has(parsed)) return false
+      if (this.inFlight.has(parsed) || names.has(InFlight.nameOf(parsed))) return false
       // While it waited, a partition may have been lost, or is to be let go.
       if (!this.tenure.has(entry.partition) || this.tenure.leaves(entry.partition)) return false
       fresh.push(parsed)
