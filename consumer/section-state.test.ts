@@ -60,4 +60,28 @@ describe('a section with batches in flight', () => {
       }),
     )
   })
+
+  it('knows the seats of each request, whenever it is asked for the first time', () => {
+    const change = fc.record({
+      kind: fc.constantFrom('take', 'free'),
+      request: fc.constantFrom('a', 'b'),
+      commits: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(change), (changes) => {
+        const [early, late] = [fresh(), fresh()]
+        early.seatsOf('anybody')
+        for (const { kind, request, commits } of changes) {
+          const seatIds = request === 'a' ? ['1-1', '1-2'] : ['1-3']
+          for (const section of [early, late]) {
+            section.begin()
+            section.apply({ kind, requestId: request, seatIds })
+            if (commits) section.commit()
+            else section.discard()
+          }
+        }
+        for (const request of ['a', 'b']) expect(late.seatsOf(request)).toEqual(early.seatsOf(request))
+      }),
+    )
+  })
 })

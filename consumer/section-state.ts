@@ -62,21 +62,17 @@ export class SectionState implements SectionView {
   readonly terms: PerformanceTerms | undefined
   readonly exists: boolean
   private readonly holders: Map<string, string>
-  private readonly bookings = new Map<string, readonly string[]>()
+  /**
+   * The seats of each request; undefined until somebody asks for one's. Only a cancel does, and a sale of a million seats
+   * without one would keep two hundred megabytes for nothing.
+   */
+  private bookings: Map<string, readonly string[]> | undefined
   private readonly overlays: Overlay[] = []
 
   constructor(contents: SectionContents) {
     this.terms = contents.terms
     this.exists = contents.exists
     this.holders = contents.holders
-    const seatsByRequest = new Map<string, string[]>()
-    for (const [seatId, requestId] of contents.holders) {
-      if (requestId === FREE) continue
-      const seats = seatsByRequest.get(requestId)
-      if (seats) seats.push(seatId)
-      else seatsByRequest.set(requestId, [seatId])
-    }
-    for (const [requestId, seatIds] of seatsByRequest) this.bookings.set(requestId, seatIds)
   }
 
   /** Its weight in memory, in seats: also a section without seats weighs something, and clients choose the names. */
@@ -102,6 +98,7 @@ export class SectionState implements SectionView {
       const overlay = this.overlays[i]
       if (overlay?.bookings.has(requestId)) return overlay.bookings.get(requestId)
     }
+    this.bookings ??= seatsByRequest(this.holders)
     return this.bookings.get(requestId)
   }
 
@@ -137,6 +134,7 @@ export class SectionState implements SectionView {
     const overlay = this.overlays.shift()
     if (overlay === undefined) return
     for (const [seatId, holder] of overlay.holders) this.holders.set(seatId, holder)
+    if (this.bookings === undefined) return
     for (const [requestId, seatIds] of overlay.bookings) {
       if (seatIds === undefined) this.bookings.delete(requestId)
       else this.bookings.set(requestId, seatIds)
@@ -147,4 +145,15 @@ export class SectionState implements SectionView {
   discard(): void {
     this.overlays.length = 0
   }
+}
+
+function seatsByRequest(holders: ReadonlyMap<string, string>): Map<string, readonly string[]> {
+  const bookings = new Map<string, string[]>()
+  for (const [seatId, requestId] of holders) {
+    if (requestId === FREE) continue
+    const seats = bookings.get(requestId)
+    if (seats === undefined) bookings.set(requestId, [seatId])
+    else seats.push(seatId)
+  }
+  return bookings
 }
