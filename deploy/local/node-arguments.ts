@@ -1,15 +1,18 @@
 /**
  * How Node is to run the bundles; the images say the same. What a request or a batch leaves behind lives for as long as
- * Redis or MySQL take, and V8 is told twice what to make of that.
+ * Redis or MySQL take, and V8 is told three times what to make of that.
  *
  * - It is longer than it takes to fill the usual 16 MB for young objects: most of it would be moved to where only the
  *   expensive collector looks.
  * - In a burst, so much outlives a collection that V8 begins to put new objects of the same kinds among the old ones at
  *   once, and does not stop when the burst is over. Each of them keeps all young ones alive that it points to: seen as
  *   scavenges of 10 ms instead of 1.4, for the rest of the process's life.
+ * - What was moved all the same is garbage a moment later, and V8 lets that grow to several times what is alive before it
+ *   looks. Looking when it has grown by a third costs a fiftieth of the processor's time and saves 150 MB.
  */
 export const NODE_ARGUMENTS = [
   '--enable-source-maps',
   '--max-semi-space-size=32',
   '--no-allocation-site-pretenuring',
+  '--heap-growing-percent=30',
 ] as const
