@@ -12,6 +12,7 @@ import type { Entry } from './parse-entry.ts'
 import { SectionMemory, type LoadSections } from './section-memory.ts'
 import { FREE, SectionState } from './section-state.ts'
 import { ShardLoop } from './shard-loop.ts'
+import type { ShardLoopPorts } from './shard-loop-ports.ts'
 
 const topology: Topology = { version: 1, shards: 1, partitionsPerShard: 4 }
 const partition = partitionOf(topology, 'hamlet', 'A').number
@@ -30,6 +31,8 @@ interface Commit {
   readonly end: (result: CommitResult) => void
 }
 
+type Bounds = Partial<Pick<ShardLoopPorts, 'maxBatch' | 'aheadOf' | 'turns'>>
+
 /** A loop whose effects the test decides, step by step. */
 class Stage {
   /** What lies undecided on the stream. */
@@ -45,11 +48,13 @@ class Stage {
   /** What a load waits for, with what it has read. */
   loading: Promise<void> = Promise.resolve()
   readonly lost: number[] = []
+  /** How long each read was ready to wait for entries, in milliseconds. */
+  readonly blocks: number[] = []
   readonly loop: ShardLoop
   private cursor = 0
   private readonly running: Promise<void>
 
-  constructor({ maxBatch = 1, aheadOf = 1, turns = new CommitTurns(1, 60_000) } = {}) {
+  constructor({ maxBatch = 1, aheadOf = 1, turns = new CommitTurns(1, 60_000) }: Bounds = {}) {
     const load: LoadSections = (keys) => {
       this.loads += 1
       const terms = { version: 1, startsAtMs: 9e15, saleOpensAtMs: undefined, saleClosesAtMs: undefined }
@@ -71,6 +76,7 @@ class Stage {
       log: createLog('test', 'silent'),
       metrics: createConsumerMetrics(),
       read: async (request, offer) => {
+        this.blocks.push(request.blockMs)
         // A turn of the event loop each, as a server would take.
         await new Promise((resolve) => setTimeout(resolve, 1))
         for (let left = request.limit; left > 0 && this.cursor < this.stream.length; this.cursor++) {
@@ -130,6 +136,10 @@ class Stage {
     })
     this.stream.push({ partition, id: `${this.stream.length + 1}-0`, fields })
     return requestId
+  }
+
+  rewind(): void {
+    this.cursor = 0
   }
 
   /** The n-th transaction, as soon as it has begun. */
@@ -250,6 +260,40 @@ describe('a small batch', () => {
     expect(turns.isFree).toBe(false)
     first.end(committed)
     await waitUntil(() => turns.isFree)
+    await stage.end()
+  })
+
+  it('that had to wait after it was read takes what has come meanwhile along, and nothing twice', async () => {
+    let asked = 0
+    let grant = (): void => undefined
+    const granted = new Promise<void>((resolve) => (grant = resolve))
+    const turns: ShardLoopPorts['turns'] = {
+      // Free until something was read.
+      get isFree() {
+        asked += 1
+        return asked === 1
+      },
+      take: () => granted.then(() => () => undefined),
+    }
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
+    stage.book('alice', '1-1')
+    await settle(20)
+    stage.book('bob', '1-2')
+    // As a cursor that was forgotten meanwhile: alice is met again.
+    stage.rewind()
+    grant()
+    const first = await stage.commit(1)
+    expect(decisionsOf(first)).toMatchObject([{ customerId: 'alice' }, { customerId: 'bob' }])
+    first.end(committed)
+    await stage.end()
+  })
+
+  it('that does not come is waited for at the stream, not in turns with other shards', async () => {
+    const contended: ShardLoopPorts['turns'] = { isFree: false, take: () => Promise.resolve(() => undefined) }
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns: contended })
+    await waitUntil(() => stage.blocks.length >= 6)
+    // The first one only finds out what is there.
+    expect(stage.blocks.slice(2).filter((ms) => ms > 0).length).toBeGreaterThanOrEqual(2)
     await stage.end()
   })
 

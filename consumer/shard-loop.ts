@@ -161,21 +161,15 @@ export class ShardLoop {
     }
     if (this.isCommittingLittle() && !(await this.finishCommit())) return
     const mayBeLittle = this.committing === undefined && this.lastEntries < this.ports.aheadOf
-    // Before reading: what comes while it waits belongs to the same batch.
-    if (mayBeLittle && !this.ports.turns.isFree) await this.takeTurn()
     const before = new Map(this.tenure.stored)
-    let entries = this.suspects.pending ? await this.nextSuspects() : await this.readFresh()
+    const entries = this.suspects.pending ? await this.nextSuspects() : await this.readInTurn(mayBeLittle)
     if (entries.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
       else if (!this.suspects.pending) await this.idle()
       return
     }
     this.idleRounds = 0
-    if (mayBeLittle && this.turn === undefined) {
-      const waits = !this.ports.turns.isFree
-      await this.takeTurn()
-      if (waits && !this.suspects.pending) entries = [...entries, ...(await this.readFresh(entries))]
-    }
+    if (mayBeLittle && this.turn === undefined) await this.takeTurn()
     const checked = this.suspicion
     const batch = await this.prepare(entries, before)
     if (batch === undefined) return
@@ -189,6 +183,22 @@ export class ShardLoop {
    */
   private isCommittingLittle(): boolean {
     return this.committing !== undefined && this.committing.entries.length < this.ports.aheadOf
+  }
+
+  /** What comes while a shard waits for its turn belongs to the same batch: it is read when the turn has come. */
+  private async readInTurn(mayBeLittle: boolean): Promise<readonly ParsedEntry[]> {
+    const { turns } = this.ports
+    if (mayBeLittle && !turns.isFree) {
+      await this.takeTurn()
+      const entries = await this.readFresh()
+      if (entries.length > 0) return entries
+      // Whoever has nothing must not go round with the others, each waiting for the next: it waits for entries.
+      this.endTurn()
+    }
+    const entries = await this.readFresh()
+    if (entries.length === 0 || !mayBeLittle || turns.isFree) return entries
+    await this.takeTurn()
+    return [...entries, ...(await this.readFresh(entries))]
   }
 
   private async takeTurn(): Promise<void> {
