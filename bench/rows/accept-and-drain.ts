@@ -63,7 +63,7 @@ export async function drain(scene: Scene): ReturnType<Row> {
       const found = (await decided(knex)) - before
       if (found >= enough) return found
       if (performance.now() > deadline) throw new Error(`${found} of ${total} were decided in time`)
-      await delay(5)
+      await delay(20)
     }
   }
   const first = await until(1)
