@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { NODE_ARGUMENTS } from '../../deploy/local/node-arguments.ts'
 import type { Job, LoadReport } from './job.ts'
 
 type Message = { readonly report: LoadReport } | { readonly failed: string }
@@ -15,7 +16,10 @@ export class Generator {
 
   /** In a group of its own, so that a terminal's Ctrl-C reaches only whoever stops it in order. */
   static async start(): Promise<Generator> {
-    const child = fork(join(import.meta.dirname, 'bench-load.mjs'), [], { detached: true })
+    const child = fork(join(import.meta.dirname, 'bench-load.mjs'), [], {
+      detached: true,
+      execArgv: [...NODE_ARGUMENTS],
+    })
     await once(child, 'spawn')
     return new Generator(child)
   }

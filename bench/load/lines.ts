@@ -9,6 +9,8 @@ const SWEEP_MS = 1_000
 /** So many connections are opened at once: a server's queue of new ones is not what is measured. */
 const OPENED_AT_ONCE = 128
 
+const PIECE = Buffer.allocUnsafe(65_536)
+
 interface Waiting {
   readonly text: string
   readonly done: (answer: HttpAnswer) => void
@@ -110,13 +112,16 @@ class Line {
   }
 
   #connect(): Socket {
-    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    const read = (length: number, buffer: Uint8Array): boolean => {
+      const answer = this.#reader.push((buffer as Buffer).subarray(0, length))
+      if (answer !== undefined) this.#answered(answer)
+      return true
+    }
+    // All read into the same bytes, which are a text before the next comes: a stream would make an object of each piece.
+    const onread = { buffer: PIECE, callback: read }
+    const socket = connect({ port: this.#port, host: '127.0.0.1', noDelay: true, onread })
     // Its end follows, and answers.
     socket.on('error', () => undefined)
-    socket.on('data', (chunk) => {
-      const answer = this.#reader.push(chunk)
-      if (answer !== undefined) this.#answered(answer)
-    })
     socket.on('close', () => {
       if (this.#socket !== socket) return
       this.#socket = undefined
