@@ -7,7 +7,7 @@ import { Generator } from './load/generator.ts'
 import type { Job, LoadReport } from './load/job.ts'
 import { peakMemoryMb, ProcessorClock } from './processor-time.ts'
 import { SECRET, type Stage } from './stage.ts'
-import { NODE_ARGUMENTS } from '../deploy/local/node-arguments.ts'
+import { nodeArguments } from '../deploy/local/node-arguments.ts'
 
 const READY_MS = 30_000
 const STOP_GRACE_MS = 15_000
@@ -136,7 +136,7 @@ export class Act {
     closeSync(openSync(logFile, 'w', 0o600))
     const child = await launch({
       command: process.execPath,
-      args: [...profile, ...NODE_ARGUMENTS, file, ...args],
+      args: [...profile, ...nodeArguments(bundle), file, ...args],
       cwd: process.cwd(),
       logFile,
       channel: true,

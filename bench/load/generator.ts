@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { NODE_ARGUMENTS } from '../../deploy/local/node-arguments.ts'
+import { nodeArguments } from '../../deploy/local/node-arguments.ts'
 import type { Job, LoadReport } from './job.ts'
 
 type Message = { readonly report: LoadReport } | { readonly failed: string }
@@ -18,7 +18,7 @@ export class Generator {
   static async start(): Promise<Generator> {
     const child = fork(join(import.meta.dirname, 'bench-load.mjs'), [], {
       detached: true,
-      execArgv: [...NODE_ARGUMENTS],
+      execArgv: nodeArguments('bench-load'),
     })
     await once(child, 'spawn')
     return new Generator(child)

@@ -5,7 +5,7 @@ import { KeptProcess } from './keep-running.ts'
 import { freePort, portIsFree } from './ports.ts'
 import { lastLine } from './private-server.ts'
 import { SetupError } from './setup-error.ts'
-import { NODE_ARGUMENTS } from './node-arguments.ts'
+import { nodeArguments } from './node-arguments.ts'
 
 /** One function server or consumer. */
 export interface Service {
@@ -38,7 +38,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const start = (): Promise<ChildProcess> =>
     launch({
       command: process.execPath,
-      args: [...NODE_ARGUMENTS, join(root, 'dist', bundle)],
+      args: [...nodeArguments(bundle), join(root, 'dist', bundle)],
       cwd: root,
       logFile,
       environment,
