@@ -284,6 +284,7 @@ describe('a small batch', () => {
     grant()
     const first = await stage.commit(1)
     expect(decisionsOf(first)).toMatchObject([{ customerId: 'alice' }, { customerId: 'bob' }])
+    expect(first.batch.echoes).toEqual([])
     first.end(committed)
     await stage.end()
   })

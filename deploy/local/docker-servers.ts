@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers'
 import type { FindOptions, FoundServer } from './found-server.ts'
 import { DATABASE } from './mysql-server.ts'
-import { redisDurability } from './redis-server.ts'
+import { redisDurability, redisRewriting } from './redis-server.ts'
 import { secretFile } from './secret-file.ts'
 
 /** Which folder's server a container is. A killed supervisor's containers are found again by it. */
@@ -28,7 +28,15 @@ const recipes: Record<'redis' | 'mysql', Recipe> = {
     dataPath: '/data',
     prepare: (container, password) =>
       container
-        .withCommand(['redis-server', ...redisDurability, '--save', '', '--requirepass', password])
+        .withCommand([
+          'redis-server',
+          ...redisDurability,
+          ...redisRewriting,
+          '--save',
+          '',
+          '--requirepass',
+          password,
+        ])
         .withWaitStrategy(Wait.forLogMessage('Ready to accept connections')),
     url: (address, password) => `redis://:${password}@${address}`,
   },
