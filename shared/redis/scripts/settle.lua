@@ -17,8 +17,8 @@ local count = tonumber(ARGV[1])
 local outcomeMs = ARGV[#ARGV - 1]
 local recordMs = ARGV[#ARGV]
 local answer = { 0 }
--- Stream -> ids to take away: one command a stream, because each costs the log of commands a line.
-local doomed = {}
+-- Stream -> what is to be taken away from it: pairs of an entry's id and where it stands in the arguments.
+local leaving = {}
 
 local function show(record, outcome, base, place)
   local json, status, fingerprint = ARGV[base + 4], ARGV[base + 5], ARGV[base + 6]
@@ -49,23 +49,37 @@ local function show(record, outcome, base, place)
   end
 end
 
-local function isStill(stream, entryId, requestId, kind)
-  local found = redis.call('XRANGE', stream, entryId, entryId)[1]
-  if not found then
-    return false
-  end
-  local fields = found[2]
+local function isStill(fields, requestId, kind)
   if kind == '' then
     return redis.sha1hex(table.concat(fields, '\0')) == requestId
   end
   return fields[1] == 'kind' and fields[2] == kind and fields[3] == 'requestId' and fields[4] == requestId
 end
 
+-- Id -> fields of those entries that are there. A batch's entries of a stream mostly lie side by side, and are read in one
+-- go; those that do not (ids may go backwards after a failover) are looked for one by one.
+local function entriesOf(stream, pairsOf)
+  local found = {}
+  if #pairsOf > 2 then
+    for _, entry in ipairs(redis.call('XRANGE', stream, pairsOf[1], pairsOf[#pairsOf - 1], 'COUNT', #pairsOf / 2)) do
+      found[entry[1]] = entry[2]
+    end
+  end
+  for i = 1, #pairsOf, 2 do
+    local id = pairsOf[i]
+    if not found[id] then
+      local entry = redis.call('XRANGE', stream, id, id)[1]
+      found[id] = entry and entry[2]
+    end
+  end
+  return found
+end
+
 for i = 0, count - 1 do
   local stream, commandRecord, outcome, record =
     KEYS[4 * i + 1], KEYS[4 * i + 2], KEYS[4 * i + 3], KEYS[4 * i + 4]
   local base = 2 + 9 * i
-  local entryId, place = ARGV[base], ARGV[base + 3]
+  local place = ARGV[base + 3]
   if place ~= '' then
     show(record, outcome, base, place)
     if commandRecord ~= record then
@@ -73,12 +87,26 @@ for i = 0, count - 1 do
       redis.call('PEXPIRE', commandRecord, recordMs)
     end
   end
-  if isStill(stream, entryId, ARGV[base + 1], ARGV[base + 2]) then
-    doomed[stream] = doomed[stream] or {}
-    table.insert(doomed[stream], entryId)
+  local pairsOf = leaving[stream]
+  if not pairsOf then
+    pairsOf = {}
+    leaving[stream] = pairsOf
   end
+  pairsOf[#pairsOf + 1] = ARGV[base]
+  pairsOf[#pairsOf + 1] = base
 end
-for stream, ids in pairs(doomed) do
-  answer[1] = answer[1] + redis.call('XDEL', stream, unpack(ids))
+for stream, pairsOf in pairs(leaving) do
+  local found = entriesOf(stream, pairsOf)
+  local doomed = {}
+  for i = 1, #pairsOf, 2 do
+    local fields, base = found[pairsOf[i]], pairsOf[i + 1]
+    if fields and isStill(fields, ARGV[base + 1], ARGV[base + 2]) then
+      doomed[#doomed + 1] = pairsOf[i]
+    end
+  end
+  -- One command a stream, because each costs the log of commands a line.
+  if #doomed > 0 then
+    answer[1] = answer[1] + redis.call('XDEL', stream, unpack(doomed))
+  end
 end
 return answer
