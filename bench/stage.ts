@@ -6,11 +6,15 @@ import type { Servers } from '../deploy/local/find-servers.ts'
 import { migrateLatest } from '../migrations/migrate.ts'
 import { connectMysql } from '../shared/mysql/connect.ts'
 import { connectRedis, redisReady } from '../shared/redis/connect.ts'
+import { membershipKeys } from '../shared/redis/keys.ts'
 import { signToken } from '../shared/sign-token.ts'
+import { readTopology } from '../shared/topology.ts'
 import { readHead } from './head.ts'
 import type { Head } from './report/render-table.ts'
 
 const CUSTOMERS = 1_000
+/** That of every process here. */
+export const KEY_PREFIX = 'frontrow'
 export const SECRET = 'benchmark-benchmark-benchmark-benchmark'
 
 /** The servers on which rows are measured, one after the other, and ways to look into them past every row. */
@@ -69,11 +73,23 @@ export class Stage {
   async clear(): Promise<void> {
     for (const table of ['decisions', 'booked_seats', 'dead_letters'])
       await this.knex.raw('TRUNCATE TABLE ??', [table])
-    await this.redis.flushall()
+    await this.#flush()
     // A rewrite of what earlier rows appended would otherwise fall into the next row.
     await this.redis.bgrewriteaof().catch(() => undefined)
     while (/^aof_rewrite_(?:in_progress|scheduled):1/m.test(await this.redis.info('persistence')))
       await delay(20)
+  }
+
+  /**
+   * Leaves the last signs of life of consumers that have left. Without them the next one could not tell them from ones that
+   * died, and would share the partitions with them for three seconds.
+   */
+  async #flush(): Promise<void> {
+    const topology = await readTopology(this.knex)
+    const beats = topology && membershipKeys(KEY_PREFIX, topology).beats
+    const shown = beats === undefined ? {} : await this.redis.hgetall(beats)
+    await this.redis.flushall()
+    if (beats !== undefined && Object.keys(shown).length > 0) await this.redis.hset(beats, shown)
   }
 
   /** Takes its database with it, unless the servers are ending anyway. */

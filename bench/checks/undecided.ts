@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis'
 import type { Knex } from 'knex'
 import { redisKeys } from '../../shared/redis/keys.ts'
 import { readTopology } from '../../shared/topology.ts'
+import { KEY_PREFIX } from '../stage.ts'
 
-const PREFIX = 'frontrow'
 const PAGE = 1_000
 
 /** The streams of our deployment. */
@@ -12,7 +12,7 @@ async function streamsOf(knex: Knex): Promise<string[]> {
   const topology = await readTopology(knex)
   if (topology === undefined) return []
   const { shards, partitionsPerShard } = topology
-  const keys = redisKeys(PREFIX, topology)
+  const keys = redisKeys(KEY_PREFIX, topology)
   return Array.from({ length: shards * partitionsPerShard }, (_, i) =>
     keys.stream({ shard: Math.floor(i / partitionsPerShard), number: i % partitionsPerShard }),
   )

@@ -125,6 +125,9 @@ function serverArgs(flavour: Flavour, data: string, initFile: string): string[] 
     '--innodb-flush-log-at-trx-commit=1',
     '--skip-log-bin',
     '--innodb-buffer-pool-size=256M',
+    // Each server has its own word for it. In the usual 100 MB, pages are written in haste after some 60,000 bookings.
+    '--loose-innodb-log-file-size=512M',
+    '--loose-innodb-redo-log-capacity=512M',
     '--loose-performance-schema=OFF',
     // Packaged servers name a folder here that does not exist.
     ...(flavour.kind === 'MySQL' ? ['--secure-file-priv=NULL'] : []),
