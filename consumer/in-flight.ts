@@ -8,6 +8,9 @@ import { rawIdentity, type ParsedEntry } from './parse-entry.ts'
 export class InFlight {
   private readonly partitions = new Map<string, number>()
   private readonly counts = new Map<number, number>()
+  private reading = false
+  /** Taken away while a read was under way. */
+  private gone: (readonly string[])[] = []
 
   static nameOf(parsed: ParsedEntry): string {
     return nameOf(parsed)
@@ -34,7 +37,23 @@ export class InFlight {
     })
   }
 
+  /** A read begins. What it finds may have been settled by the time that its answer is here, and is in flight until then. */
+  beginReading(): void {
+    this.reading = true
+  }
+
+  endReading(): void {
+    this.reading = false
+    const { gone } = this
+    this.gone = []
+    for (const names of gone) this.remove(names)
+  }
+
   remove(names: readonly string[]): void {
+    if (this.reading) {
+      this.gone.push(names)
+      return
+    }
     for (const name of names) {
       const partition = this.partitions.get(name)
       if (partition === undefined) continue

@@ -236,14 +236,19 @@ export class ShardLoop {
     // Nobody waits for entries while others wait for the turn.
     const mayWait = this.committing === undefined && this.turn === undefined && unread.length === 0
     const blockMs = mayWait ? READ_BLOCK_MS : 0
-    await this.ports.read({ partitions, limit, inFlight, blockMs }, (entry) => {
-      const parsed = parseEntry(entry)
-      if (this.inFlight.has(parsed) || names.has(InFlight.nameOf(parsed))) return false
-      // While it waited, a partition may have been lost, or is to be let go.
-      if (!this.tenure.has(entry.partition) || this.tenure.leaves(entry.partition)) return false
-      fresh.push(parsed)
-      return true
-    })
+    this.inFlight.beginReading()
+    try {
+      await this.ports.read({ partitions, limit, inFlight, blockMs }, (entry) => {
+        const parsed = parseEntry(entry)
+        if (this.inFlight.has(parsed) || names.has(InFlight.nameOf(parsed))) return false
+        // While it waited, a partition may have been lost, or is to be let go.
+        if (!this.tenure.has(entry.partition) || this.tenure.leaves(entry.partition)) return false
+        fresh.push(parsed)
+        return true
+      })
+    } finally {
+      this.inFlight.endReading()
+    }
     this.tenure.read(unread)
     if (unread.length > 0) this.ports.onServing(unread)
     return fresh
