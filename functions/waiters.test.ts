@@ -91,6 +91,18 @@ it.each([
   expect(look).toHaveBeenCalledTimes(3)
 })
 
+it('who asked while nobody listened goes on looking when somebody does', async () => {
+  const channel = Object.assign(new Channel(), { address: undefined as string | undefined })
+  const waiters = new Waiters(channel, 10)
+  let status: Booking['status'] = 'PENDING'
+  const waiting = waiters.enter('a', never)?.outcome(5_000, () => Promise.resolve(booking('a', status)))
+  channel.address = 'here'
+  await vi.advanceTimersByTimeAsync(300)
+  status = 'CONFIRMED'
+  await vi.advanceTimersByTimeAsync(250)
+  expect(await waiting).toMatchObject({ status: 'CONFIRMED' })
+})
+
 describe('whoever waits', () => {
   it('is one of a bounded number', () => {
     const waiters = new Waiters(new Channel(), 2)

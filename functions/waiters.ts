@@ -58,16 +58,12 @@ export class Waiters {
   /** Before the request is sent, so that no outcome can come too early. Undefined: no more may wait. */
   enter(requestId: string, client: Client): Waiter | undefined {
     if (this.closed || this.count >= this.limit || client.isGone) return undefined
-    const waiting = new Waiting(this, requestId, client)
+    const waiting = new Waiting(this, requestId, client, this.channel?.address)
     this.count += 1
     const others = this.byRequest.get(requestId)
     if (others === undefined) this.byRequest.set(requestId, [waiting])
     else others.push(waiting)
     return waiting
-  }
-
-  get address(): string | undefined {
-    return this.channel?.address
   }
 
   get isClosed(): boolean {
@@ -100,6 +96,8 @@ export class Waiters {
  */
 class Waiting implements Waiter {
   readonly requestId: string
+  /** Kept: who had none when it asked gets no message, also if somebody can listen by now. */
+  readonly address: string | undefined
   private readonly room: Waiters
   private readonly client: Client
   private readonly hungUp = (): void => {
@@ -112,14 +110,11 @@ class Waiting implements Waiter {
   private deadline: NodeJS.Timeout | undefined
   private looking: NodeJS.Timeout | undefined
 
-  constructor(room: Waiters, requestId: string, client: Client) {
+  constructor(room: Waiters, requestId: string, client: Client, address: string | undefined) {
     this.room = room
     this.requestId = requestId
     this.client = client
-  }
-
-  get address(): string | undefined {
-    return this.room.address
+    this.address = address
   }
 
   outcome(waitMs: number, look: () => Promise<Booking | undefined>): Promise<Booking | undefined> {
