@@ -12,22 +12,14 @@ export class InFlight {
   /** Taken away while a read was under way. */
   private gone: (readonly string[])[] = []
 
-  static nameOf(parsed: ParsedEntry): string {
-    return nameOf(parsed)
-  }
-
-  static namesOf(entries: readonly ParsedEntry[]): ReadonlySet<string> {
-    return new Set(entries.map(nameOf))
-  }
-
   has(parsed: ParsedEntry): boolean {
-    return this.partitions.has(nameOf(parsed))
+    return this.partitions.has(nameOfEntry(parsed))
   }
 
   /** @returns the names to hand to `remove` */
   add(entries: readonly ParsedEntry[]): string[] {
     return entries.map((parsed) => {
-      const name = nameOf(parsed)
+      const name = nameOfEntry(parsed)
       if (!this.partitions.has(name)) {
         const { partition } = parsed.kind === 'command' ? parsed.entry : parsed.malformed.entry
         this.partitions.set(name, partition)
@@ -68,7 +60,8 @@ export class InFlight {
   }
 }
 
-function nameOf(parsed: ParsedEntry): string {
+/** What an entry is known by while it is in flight. */
+export function nameOfEntry(parsed: ParsedEntry): string {
   // With its partition: the copy of a stray must not be passed over where it belongs while it is settled where it lay.
   if (parsed.kind === 'command') return `${parsed.entry.partition}:${commandId(parsed.command)}`
   const { entry } = parsed.malformed

@@ -1,11 +1,10 @@
 import { errorFields } from '../shared/log.ts'
 import { partitionOf } from '../shared/placement.ts'
-import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { CommitResult } from './commit-batch.ts'
-import type { EndTurn } from './commit-turns.ts'
 import { decideBatch, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
 import { InFlight } from './in-flight.ts'
-import { parseEntry, type ParsedEntry } from './parse-entry.ts'
+import { Intake } from './intake.ts'
+import type { ParsedEntry } from './parse-entry.ts'
 import { reportCommitted, reportNotCommitted } from './report-batch.ts'
 import type { SectionKey } from './section-memory.ts'
 import type { SectionState } from './section-state.ts'
@@ -50,11 +49,8 @@ export class ShardLoop {
   private readonly tenure = new Tenure()
   private committing: Committing | undefined
   private settling: Promise<void> = Promise.resolve()
-  /** A turn that is not yet a commit's. */
-  private turn: EndTurn | undefined
-  /** Entries of the batch before: the next one is likely to be as large. */
-  private lastEntries = 0
   private readonly inFlight = new InFlight()
+  private readonly intake: Intake
   private readonly suspects = new Suspects()
   /** Other than 0: MySQL is asked for repeats before a batch is decided. Raised anew by each thing that suggests some. */
   private suspicion = 1
@@ -71,6 +67,7 @@ export class ShardLoop {
 
   constructor(ports: ShardLoopPorts) {
     this.ports = ports
+    this.intake = new Intake(ports, this.tenure, this.inFlight)
     this.limit = ports.maxBatch
     this.lastRoundMs = ports.monotonicMs()
   }
@@ -125,10 +122,10 @@ export class ShardLoop {
         await this.step()
         this.lastRoundMs = this.ports.monotonicMs()
       } catch (error) {
-        this.endTurn()
+        this.intake.endTurn()
         if (!this.isStopping()) await this.afterError(error)
       }
-      this.endTurn()
+      this.intake.endTurn()
     }
     await this.finishAll()
     this.letGo()
@@ -160,16 +157,18 @@ export class ShardLoop {
       return
     }
     if (this.isCommittingLittle() && !(await this.finishCommit())) return
-    const mayBeLittle = this.committing === undefined && this.lastEntries < this.ports.aheadOf
+    const isAhead = this.committing !== undefined
     const before = new Map(this.tenure.stored)
-    const entries = this.suspects.pending ? await this.nextSuspects() : await this.readInTurn(mayBeLittle)
+    const entries = this.suspects.pending
+      ? await this.nextSuspects()
+      : await this.intake.next(this.limit, isAhead)
     if (entries.length === 0) {
       if (this.committing !== undefined) await this.finishCommit()
       else if (!this.suspects.pending) await this.idle()
       return
     }
     this.idleRounds = 0
-    if (mayBeLittle && this.turn === undefined) await this.takeTurn()
+    await this.intake.takeTurn(isAhead)
     const checked = this.suspicion
     const batch = await this.prepare(entries, before)
     if (batch === undefined) return
@@ -185,31 +184,6 @@ export class ShardLoop {
     return this.committing !== undefined && this.committing.entries.length < this.ports.aheadOf
   }
 
-  /** What comes while a shard waits for its turn belongs to the same batch: it is read when the turn has come. */
-  private async readInTurn(mayBeLittle: boolean): Promise<readonly ParsedEntry[]> {
-    const { turns } = this.ports
-    if (mayBeLittle && !turns.isFree) {
-      await this.takeTurn()
-      const entries = await this.readFresh()
-      if (entries.length > 0) return entries
-      // Whoever has nothing must not go round with the others, each waiting for the next: it waits for entries.
-      this.endTurn()
-    }
-    const entries = await this.readFresh()
-    if (entries.length === 0 || !mayBeLittle || turns.isFree) return entries
-    await this.takeTurn()
-    return [...entries, ...(await this.readFresh(entries))]
-  }
-
-  private async takeTurn(): Promise<void> {
-    this.turn = await this.ports.turns.take()
-  }
-
-  private endTurn(): void {
-    this.turn?.()
-    this.turn = undefined
-  }
-
   /** A part of a batch that failed is tried with nothing ahead of it that could fail with it. */
   private async nextSuspects(): Promise<readonly ParsedEntry[]> {
     if (this.committing !== undefined && !(await this.finishCommit())) return []
@@ -222,36 +196,6 @@ export class ShardLoop {
     if (this.idleRounds < IDLE_ROUNDS) return
     this.idleRounds = 0
     await this.recover()
-  }
-
-  /** @param had read before for the same batch */
-  private async readFresh(had: readonly ParsedEntry[] = []): Promise<ParsedEntry[]> {
-    const limit = this.limit - had.length
-    if (limit <= 0) return []
-    const names = InFlight.namesOf(had)
-    const fresh: ParsedEntry[] = []
-    const inFlight = this.inFlight.mostOfOnePartition
-    const partitions = this.owned
-    const unread = this.tenure.unreadOf(partitions)
-    // Nobody waits for entries while others wait for the turn.
-    const mayWait = this.committing === undefined && this.turn === undefined && unread.length === 0
-    const blockMs = mayWait ? READ_BLOCK_MS : 0
-    this.inFlight.beginReading()
-    try {
-      await this.ports.read({ partitions, limit, inFlight, blockMs }, (entry) => {
-        const parsed = parseEntry(entry)
-        if (this.inFlight.has(parsed) || names.has(InFlight.nameOf(parsed))) return false
-        // While it waited, a partition may have been lost, or is to be let go.
-        if (!this.tenure.has(entry.partition) || this.tenure.leaves(entry.partition)) return false
-        fresh.push(parsed)
-        return true
-      })
-    } finally {
-      this.inFlight.endReading()
-    }
-    this.tenure.read(unread)
-    if (unread.length > 0) this.ports.onServing(unread)
-    return fresh
   }
 
   /**
@@ -303,12 +247,10 @@ export class ShardLoop {
     const ids = this.inFlight.add(entries)
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
-    const { turn } = this
-    this.turn = undefined
-    this.lastEntries = entries.length
+    const endTurn = this.intake.handTurnTo(entries.length)
     const result = (
       batch.stakes.size > 0 ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
-    ).finally(turn)
+    ).finally(endTurn)
     this.committing = { batch, ids, entries, checked, decidedAtMs, result }
   }
 
