@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import { onlyMysql } from './build/only-mysql.mjs'
+import { ownMap } from './build/own-map.mjs'
 import { workersStandIns } from './build/workers-stand-ins.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -88,7 +89,7 @@ const builds = [
 export async function buildAll() {
   const built = await Promise.all(builds.map(buildOne))
   const files = built.flatMap(({ outputFiles }) => outputFiles)
-  for (const file of files) writeIfChanged(file.path, file.text)
+  for (const { path, text } of files) writeIfChanged(path, path.endsWith('.map') ? ownMap(text) : text)
   copyDocs()
   return files.map(({ path, contents }) => ({ path, bytes: contents.byteLength }))
 }

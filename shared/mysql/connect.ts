@@ -18,6 +18,9 @@ const COMMIT_SESSION_TIMEOUT_SECONDS = 5
 /** Milliseconds without a byte after which the client gives a connection up (a network that went silent). */
 const SOCKET_SILENCE_MS: Record<MysqlRole, number> = { commit: 8_000, read: 5_000 }
 
+/** Milliseconds after which the pool ends a connection that nobody wanted. */
+const IDLE_MS: Record<MysqlRole, number> = { commit: 2_000, read: 3_000 }
+
 const sessionSettings: Record<MysqlRole, string> = {
   commit:
     `SET SESSION wait_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, net_read_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, ` +
@@ -95,8 +98,8 @@ export function knexConfig(
     pool: {
       min: 0,
       max: maxConnections,
-      // Shorter than the server's wait_timeout: the pool, not the server, ends what is idle.
-      idleTimeoutMillis: role === 'commit' ? 2_000 : 30_000,
+      // The pool ends what is idle, before it is taken for a network that went silent, or the server's wait_timeout ends it.
+      idleTimeoutMillis: IDLE_MS[role],
       reapIntervalMillis: 500,
       afterCreate(
         connection: Connection & SocketHolder,

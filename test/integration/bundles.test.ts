@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { SourceMap } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
@@ -117,5 +118,35 @@ describe('a bundle alone in a folder', () => {
         ? [500, 'configuration: DATABASE_URL: Workers']
         : [200, '"ok"']
     expect(answered).toEqual([status, expect.stringContaining(text)])
+  })
+})
+
+describe("a server's source map", () => {
+  const file = join(projectRoot(), 'dist', 'consumer.mjs')
+  const text = readFileSync(file, 'utf8')
+  const map = new SourceMap(
+    JSON.parse(readFileSync(`${file}.map`, 'utf8')) as ConstructorParameters<typeof SourceMap>[0],
+  )
+
+  /** The source of the first place in the bundle that reads like this; undefined where none is named. */
+  function sourceOf(code: string): string | undefined {
+    const at = text.indexOf(code)
+    if (at < 0) throw new Error(`the bundle does not have ${code}`)
+    const before = text.slice(0, at).split('\n')
+    const entry = map.findEntry(before.length - 1, before.at(-1)?.length ?? 0)
+    return 'originalSource' in entry ? entry.originalSource : undefined
+  }
+
+  it('leads to our own sources, and to no others', () => {
+    expect(sourceOf('async function commitBatch(')).toMatch(/consumer\/commit-batch\.ts$/)
+    expect(sourceOf('async function settleBatch(')).toMatch(/consumer\/settle-batch\.ts$/)
+    expect(sourceOf('PacketParser=class')).toBeUndefined()
+    expect(sourceOf('PoolCluster=class')).toBeUndefined()
+    expect(map.payload.sources.filter((source) => source.includes('node_modules/'))).toEqual([])
+  })
+
+  it('is read quickly: Node does so when a connection breaks', () => {
+    // With all packages 1.6 million bytes, for which Node stood still for 120 ms and kept 33 MB.
+    expect(JSON.stringify(map.payload).length).toBeLessThan(250_000)
   })
 })
