@@ -29,6 +29,11 @@ export class SectionMemory {
     this.maxSeats = maxSeats
   }
 
+  /** Whether all of these are in memory. */
+  has(keys: readonly SectionKey[]): boolean {
+    return keys.every((key) => this.sections.has(nameOf(key)))
+  }
+
   /** Brings in what is missing, in one load. Afterwards `get` answers for each of the keys. */
   async ensure(keys: readonly SectionKey[]): Promise<void> {
     const missing = new Map<string, SectionKey>()

@@ -312,6 +312,25 @@ describe('a small batch', () => {
     await stage.end()
   })
 
+  it('lets others have their turn while it loads the section that it needs, and waits for another one', async () => {
+    const turns = new CommitTurns(1, 60_000)
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
+    let loaded = (): void => undefined
+    stage.loading = new Promise((resolve) => (loaded = resolve))
+    stage.book('alice', '1-1')
+    await waitUntil(() => stage.loads === 1)
+    const others = await turns.take()
+    loaded()
+    await settle(20)
+    expect(stage.commits).toHaveLength(0)
+    others()
+    const first = await stage.commit(1)
+    expect(turns.isFree).toBe(false)
+    first.end(committed)
+    await waitUntil(() => turns.isFree)
+    await stage.end()
+  })
+
   it('is expected behind a small one; behind a large one nobody asks for a turn', async () => {
     const turns = new CommitTurns(1, 60_000)
     const stage = new Stage({ maxBatch: 2, aheadOf: 2, turns })

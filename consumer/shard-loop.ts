@@ -172,6 +172,7 @@ export class ShardLoop {
     const checked = this.suspicion
     const batch = await this.prepare(entries, before)
     if (batch === undefined) return
+    await this.intake.takeTurn(isAhead)
     if (this.committing !== undefined && !(await this.finishCommit())) return
     this.startCommit(batch, entries, checked)
   }
@@ -213,6 +214,8 @@ export class ShardLoop {
     const storedBefore = await this.findRepeats(entries)
     const sections = sectionsOf(entries, { topology, shard })
     memory.forgetUnknown(sections)
+    // Others need not wait for what is loaded: when a sale opens, all shards have hundreds of sections to load at once.
+    if (!memory.has(sections)) this.intake.endTurn()
     await memory.ensure(sections)
     const changed = this.tenure.changedSince(before, new Set(entries.map(partitionOfEntry)))
     if (changed.size > 0) {
