@@ -13,6 +13,8 @@ export type Pace =
       readonly perSecond: number
       /** An arrival that finds no connection for so long goes away. */
       readonly patienceMs: number
+      /** Arrivals of the first so many milliseconds are timed apart: they meet what nobody has asked for yet. */
+      readonly openingMs?: number
     }
 
 /** Where a booking ends for its customer: at the answer, or at the outcome that polling or waiting brings. */
@@ -57,6 +59,8 @@ export interface LoadReport {
   readonly httpRequests: number
   /** Milliseconds to the end of a request; of an open loop from the arrival that was due. Only those that were not refused. */
   readonly latencyMs: Latency
+  /** The same of those who came in an open loop's opening, of whom the other says nothing. */
+  readonly openingMs: Latency
   /** Ended later than a second after their arrival. */
   readonly late: number
   readonly cpuSeconds: number

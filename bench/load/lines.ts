@@ -50,7 +50,8 @@ export class Lines {
   send(text: string): Promise<HttpAnswer> {
     this.sent += 1
     return new Promise((done) => {
-      const line = this.#idle.pop()
+      // The one that was idle for longest: a server closes what nobody uses, perhaps just when a request is sent.
+      const line = this.#idle.shift()
       if (line === undefined) this.#waiting.push({ text, done })
       else line.send(text, done)
     })

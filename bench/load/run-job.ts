@@ -15,7 +15,8 @@ export async function runJob(job: Job): Promise<LoadReport> {
   const texts = new RequestTexts(plan, tokens, until === 'waited', statusIds)
   const lines = await Lines.open(job.ports, job.connections)
   const asking = { lines, texts, until, books: plan.kind === 'book', asksStatus: plan.kind === 'status' }
-  const tally = new Tally(job.historyFile !== undefined)
+  const opening = pace.kind === 'open' ? pace.openingMs : undefined
+  const tally = new Tally(job.historyFile !== undefined, opening)
   try {
     await (pace.kind === 'closed' ? closedLoop(job, pace, asking, tally) : openLoop(job, pace, asking, tally))
     const report = tally.report(lines.sent)
