@@ -1,16 +1,16 @@
+import { InvalidArgumentError } from 'commander'
+
 /**
- * The rows that were asked for: a whole name means that row, anything else all that begin with it; nothing means all.
+ * Reads `--only`: rows separated by commas. A whole name means that row, anything else all that begin with it.
  *
- * @throws if there is none
+ * @returns the rows that are meant
+ * @throws InvalidArgumentError if a part means none
  */
-export function chooseRows(
-  names: readonly string[],
-  only: readonly string[] | undefined,
-): ReadonlySet<string> {
-  const all = new Set(names)
-  const isMeant = (name: string, wish: string): boolean =>
-    all.has(wish) ? name === wish : name.startsWith(wish)
-  const chosen = names.filter((name) => only?.some((wish) => isMeant(name, wish)) ?? true)
-  if (chosen.length === 0) throw new Error(`There is no such row; there are ${names.join(', ')}.`)
+export function readRows(names: readonly string[], text: string): ReadonlySet<string> {
+  const chosen = text.split(',').flatMap((wish) => {
+    const meant = names.includes(wish) ? [wish] : names.filter((name) => name.startsWith(wish))
+    if (meant.length > 0) return meant
+    throw new InvalidArgumentError(`There is no row ${JSON.stringify(wish)}; there are ${names.join(', ')}.`)
+  })
   return new Set(chosen)
 }

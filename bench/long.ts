@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { chooseRows } from './choose-rows.ts'
+import { readRows } from './choose-rows.ts'
 import { houseOf, putHouse } from './house-of.ts'
 import { lineOf, measureRow } from './measure-row.ts'
 import { ratios } from './report/ratios.ts'
@@ -19,13 +19,16 @@ import { Stage } from './stage.ts'
  * takes about an hour. What is measured is written at once, so that an interruption keeps it.
  */
 interface Options {
-  readonly only: readonly string[] | undefined
+  readonly only: ReadonlySet<string> | undefined
   readonly install: boolean
 }
 
 const options = new Command('npm run bench:long --')
   .option('--only <rows>', 'rows, or beginnings of their names, separated by commas', (text) =>
-    text.split(','),
+    readRows(
+      scales.map(({ name }) => name),
+      text,
+    ),
   )
   .option('--no-install', 'do not install what is missing')
   .allowExcessArguments(false)
@@ -34,11 +37,7 @@ const options = new Command('npm run bench:long --')
 
 async function run(session: Session): Promise<void> {
   const file = join(session.results, `long-${new Date().toISOString().slice(0, 16).replaceAll(':', '')}.json`)
-  const names = chooseRows(
-    scales.map(({ name }) => name),
-    options.only,
-  )
-  const chosen = scales.filter(({ name }) => names.has(name))
+  const chosen = scales.filter(({ name }) => options.only?.has(name) ?? true)
   const measured: Measured[] = []
   for (const [number, scale] of chosen.entries()) {
     const stage = await Stage.on(session, `frontrow_scale_${number}`)
