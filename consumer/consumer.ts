@@ -113,6 +113,7 @@ export class Consumer {
     this.taking = taking
     this.stopWatching = watchRedis({
       redis: this.redis,
+      scripts: this.scripts,
       keyPrefix: this.config.keyPrefix,
       topology,
       metrics: this.metrics,

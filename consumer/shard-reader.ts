@@ -29,6 +29,9 @@ export class ShardReader {
   private readonly streamOf: (partition: number) => string
   private readonly monotonicMs: () => number
   private readonly cursors = new Map<number, string>()
+  /** Of thousands of partitions, put together once. */
+  private readonly streams = new Map<number, string>()
+  private readonly partitionsByStream = new Map<string, number>()
   private restartedAtMs = 0
   private busyStreams = 1
   private turn = 0
@@ -91,7 +94,7 @@ export class ShardReader {
     const partitions = this.rotated(request.partitions)
     if (this.monotonicMs() - this.restartedAtMs >= RESTART_MS) this.restart()
     const count = Math.ceil(limit / this.busyStreams) + (this.cursors.size === 0 ? inFlight : 0)
-    const streams = partitions.map(this.streamOf)
+    const streams = partitions.map((partition) => this.nameOf(partition))
     const cursors = partitions.map((partition) => this.cursors.get(partition) ?? '0-0')
     this.reads += 1
     const reply = await (
@@ -101,12 +104,21 @@ export class ShardReader {
     ).finally(() => (this.reads += 1))
     if (!reply) return
     this.busyStreams = reply.length
-    const numbers = new Map(streams.map((stream, i) => [stream, partitions[i] ?? 0]))
     const share = Math.ceil(limit / reply.length)
     let left = limit
     for (const [stream, entries] of reply) {
-      left -= this.offerSome(numbers.get(stream) ?? 0, entries, Math.min(share, left), offer)
+      left -= this.offerSome(this.partitionsByStream.get(stream) ?? 0, entries, Math.min(share, left), offer)
     }
+  }
+
+  private nameOf(partition: number): string {
+    let stream = this.streams.get(partition)
+    if (stream === undefined) {
+      stream = this.streamOf(partition)
+      this.streams.set(partition, stream)
+      this.partitionsByStream.set(stream, partition)
+    }
+    return stream
   }
 
   /** Another partition comes first each time: with more busy streams than places none is left out for long. */

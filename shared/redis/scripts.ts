@@ -4,6 +4,7 @@ import acceptCancel from './scripts/accept-cancel.lua'
 import broadcastMap from './scripts/broadcast-map.lua'
 import heartbeat from './scripts/heartbeat.lua'
 import awaitOutcome from './scripts/await-outcome.lua'
+import measureStreams from './scripts/measure-streams.lua'
 import publishSeats from './scripts/publish-seats.lua'
 import settle from './scripts/settle.lua'
 
@@ -19,6 +20,7 @@ export interface Scripts {
   heartbeat(keys: Arguments, args: Arguments): Promise<readonly string[]>
   broadcastMap(keys: Arguments, args: Arguments): Promise<string>
   awaitOutcome(keys: Arguments, args: Arguments): Promise<readonly [status: string, outcome: string]>
+  measureStreams(keys: Arguments, args: Arguments): Promise<readonly (number | string)[]>
   publishSeats(keys: Arguments, args: Arguments): Promise<number>
   settle(keys: Arguments, args: Arguments): Promise<readonly [removed: number, ...(number | string)[]]>
 }
@@ -31,6 +33,7 @@ export function defineScripts(redis: Redis): Scripts {
     frontrowAcceptBookings: acceptBookings,
     frontrowAcceptCancel: acceptCancel,
     frontrowAwaitOutcome: awaitOutcome,
+    frontrowMeasureStreams: measureStreams,
     frontrowPublishSeats: publishSeats,
     frontrowSettle: settle,
     frontrowHeartbeat: heartbeat,
@@ -45,6 +48,7 @@ export function defineScripts(redis: Redis): Scripts {
     acceptBookings: run('frontrowAcceptBookings') as Scripts['acceptBookings'],
     acceptCancel: run('frontrowAcceptCancel') as Scripts['acceptCancel'],
     awaitOutcome: run('frontrowAwaitOutcome') as Scripts['awaitOutcome'],
+    measureStreams: run('frontrowMeasureStreams') as Scripts['measureStreams'],
     publishSeats: run('frontrowPublishSeats') as Scripts['publishSeats'],
     settle: run('frontrowSettle') as Scripts['settle'],
     heartbeat: run('frontrowHeartbeat') as Scripts['heartbeat'],
