@@ -38,7 +38,7 @@ say() { echo "== $*"; }
 
 # The mirror that this machine's own packages come from.
 mirror() {
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sed -n 1p
 }
 
 fetch_servers() {
@@ -69,7 +69,7 @@ fetch_servers() {
 # A program of the folder under its own name, with its own libraries. mysqld wants --no-defaults to be the first argument.
 wrap() {
   local name=$1 program=$work/root$2 more=${3:-} loader libraries
-  loader=$(ls "$work"/root/usr/lib*/ld-linux-* | head -n 1)
+  loader=$(ls "$work"/root/usr/lib*/ld-linux-* | sed -n 1p)
   libraries=$(echo "$work"/root/usr/lib/*-linux-gnu)
   cat >"$work/bin/$name" <<END
 #!/bin/sh

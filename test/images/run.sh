@@ -69,7 +69,7 @@ install_engine() {
 
 # The mirror that this machine's own packages come from.
 mirror() {
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -n 1
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sed -n 1p
 }
 
 # One file system for all base images: they differ in what they run.
@@ -166,7 +166,8 @@ look_at_containers() {
   local service container
   for service in functions consumer; do
     say "Looking at $service"
-    container=$(compose ps --quiet "$service" | head -n 1)
+    # Not `head`: it would end before the other side has said all, which counts as a failure here.
+    container=$(compose ps --quiet "$service" | sed -n 1p)
     expect "two of $service run" "$(compose ps --quiet --status running "$service" | wc -l)" 2
     expect "$service is healthy" "$(docker inspect --format '{{.State.Health.Status}}' "$container")" healthy
     expect "$service is not root" "$(docker exec "$container" id -u)" 1000
@@ -180,7 +181,7 @@ look_at_containers() {
 
 stop_one() {
   local service=$1 container started ended
-  container=$(compose ps --quiet "$service" | head -n 1)
+  container=$(compose ps --quiet "$service" | sed -n 1p)
   started=$(date +%s%N)
   docker stop --time 15 "$container" >/dev/null
   ended=$(date +%s%N)
