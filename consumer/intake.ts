@@ -80,6 +80,8 @@ export class Intake {
     const { tenure } = this
     const inFlight = this.inFlight.mostOfOnePartition
     const partitions = tenure.owned
+    // While it waited for the turn, all may have been lost, or are to be let go.
+    if (partitions.length === 0) return []
     const unread = tenure.unreadOf(partitions)
     // Nobody waits for entries while others wait for the turn.
     const mayWait = !isAhead && this.turn === undefined && unread.length === 0

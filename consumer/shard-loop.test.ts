@@ -312,6 +312,18 @@ describe('a small batch', () => {
     await stage.end()
   })
 
+  it('whose partitions all leave while it waits for its turn reads nothing more', async () => {
+    const turns = new CommitTurns(1, 60_000)
+    const others = await turns.take()
+    const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
+    await settle(20)
+    const released = stage.loop.release([partition])
+    others()
+    await released
+    expect(stage.blocks).toEqual([])
+    await stage.end()
+  })
+
   it('lets others have their turn while it loads the section that it needs, and waits for another one', async () => {
     const turns = new CommitTurns(1, 60_000)
     const stage = new Stage({ maxBatch: 10, aheadOf: 10, turns })
