@@ -15,11 +15,13 @@ export interface HeldLock {
  * fails to store its generation.
  */
 export class RebalanceLock {
+  private readonly redis: readonly Redis[]
   private readonly redlock: Redlock
   private readonly key: string
 
   /** @param redis a client of its own, in the role `lock`; or one for each of an odd number of independent servers */
   constructor(redis: readonly Redis[], keys: MembershipKeys) {
+    this.redis = redis
     // A full Redis must not keep partitions from finding an owner.
     const evenIfFull = (script: string): string => `#!lua flags=allow-oom\n${script}`
     this.redlock = new Redlock(
@@ -42,7 +44,13 @@ export class RebalanceLock {
         },
       }
     } catch {
+      await Promise.all(this.redis.map((redis) => this.removeStale(redis).catch(() => undefined)))
       return undefined
     }
+  }
+
+  /** A lock that outlives its lease was taken under a clock of Redis that has been put back since, and would keep all out for as long. */
+  private async removeStale(redis: Redis): Promise<void> {
+    if ((await redis.pttl(this.key)) > LEASE_MS) await redis.del(this.key)
   }
 }
