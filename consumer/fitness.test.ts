@@ -28,4 +28,18 @@ describe('the fitness of a consumer', () => {
     expect(fitness.judge(true, 7_000)).toBe(false)
     expect(fitness.judge(true, 66_002)).toBe(true)
   })
+
+  it('does not end with an outage of Redis, after which loops have their time to get round', () => {
+    const fitness = new Fitness()
+    fitness.exchanged(false)
+    expect(fitness.judge(false, 0)).toBe(false)
+    expect(fitness.judge(false, 30_000)).toBe(false)
+    fitness.exchanged(true)
+    expect(fitness.judge(false, 30_250)).toBe(false)
+    expect(fitness.judge(true, 35_250)).toBe(true)
+    // A Redis that answers, and loops that stand still all the same.
+    expect(fitness.judge(false, 40_000)).toBe(false)
+    expect(fitness.judge(false, 45_001)).toBe(false)
+    expect(fitness.judge(true, 46_000)).toBe(false)
+  })
 })

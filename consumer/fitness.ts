@@ -13,6 +13,7 @@ export class Fitness {
   private failingSinceMs: number | undefined
   private stuckSinceMs: number | undefined
   private restsUntilMs = -Infinity
+  private isRedisAway = false
 
   /** @param worked every partition that was asked for was answered */
   claimed(worked: boolean, nowMs: number): void {
@@ -21,13 +22,23 @@ export class Fitness {
   }
 
   /**
+   * An outage of Redis stops everybody's loops and makes nobody unfit: else all would rest together, and nobody would take
+   * over from whoever dies then. One whom alone Redis does not answer shows no beats either.
+   *
+   * @param answered Redis has answered with the members' beats
+   */
+  exchanged(answered: boolean): void {
+    this.isRedisAway = !answered
+  }
+
+  /**
    * @param loopsGetRound as a probe found it that MySQL answered
    * @returns whether it should go on showing that it is alive
    */
   judge(loopsGetRound: boolean, nowMs: number): boolean {
-    if (loopsGetRound) this.stuckSinceMs = undefined
+    if (loopsGetRound || this.isRedisAway) this.stuckSinceMs = undefined
     else this.stuckSinceMs ??= nowMs
-    // A loop was late for as long already when the probe called it stuck; after an outage it gets round soon.
+    // A loop was late for as long already when the probe called it stuck; after an outage it gets round sooner.
     const isStuck = this.stuckSinceMs !== undefined && nowMs - this.stuckSinceMs > PATIENCE_MS / 2
     const isFailing = this.failingSinceMs !== undefined && nowMs - this.failingSinceMs > PATIENCE_MS
     if (isStuck || isFailing) {

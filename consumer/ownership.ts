@@ -155,7 +155,7 @@ export class Ownership {
         await this.probe()
         return
       case 'exchange':
-        this.dispatch({ kind: 'exchanged', ...(await ports.exchange(effect.beat, effect.forget)) })
+        await this.exchange(effect)
         return
       case 'read-map':
         this.dispatch({ kind: 'map-read', ...(await ports.readMap()) })
@@ -207,6 +207,17 @@ export class Ownership {
     // While it waited, others took it for dead. It lives again with an answer in time; with a late one it would come and go.
     const isTimely = nowMs - askedAtMs <= this.memberTimeoutMs
     this.dispatch({ kind: 'probed', ok: isFit && isTimely })
+  }
+
+  private async exchange({ beat, forget }: MemberEffect & { kind: 'exchange' }): Promise<void> {
+    try {
+      const exchanged = await this.ports.exchange(beat, forget)
+      this.fitness.exchanged(true)
+      this.dispatch({ kind: 'exchanged', ...exchanged })
+    } catch (error) {
+      this.fitness.exchanged(false)
+      throw error
+    }
   }
 
   private async takeLock(attempt: number): Promise<void> {

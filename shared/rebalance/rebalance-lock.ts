@@ -49,7 +49,10 @@ export class RebalanceLock {
     }
   }
 
-  /** A lock that outlives its lease was taken under a clock of Redis that has been put back since, and would keep all out for as long. */
+  /**
+   * A lock that outlives its lease was taken under a clock of Redis that has been put back since, and would keep everybody
+   * out for as long as the clock was ahead.
+   */
   private async removeStale(redis: Redis): Promise<void> {
     if ((await redis.pttl(this.key)) > LEASE_MS) await redis.del(this.key)
   }

@@ -14,6 +14,8 @@ const topology: Topology = { version: 1, shards: 2, partitionsPerShard: 4 }
 
 const HEARTBEAT_MS = 200
 const MEMBER_TIMEOUT_MS = 1_200
+/** 10 s until they count as stuck, and 5 s in which that lasts. */
+const LONGER_THAN_LOOPS_MAY_STAND_STILL_MS = 18_000
 const settings = {
   HEARTBEAT_MS: String(HEARTBEAT_MS),
   MEMBER_TIMEOUT_MS: String(MEMBER_TIMEOUT_MS),
@@ -98,6 +100,16 @@ describe.skipIf(!canHaveOwnServers())('what Redis knows of the consumers may go'
     await Promise.all(consumers.map((consumer) => consumer.ready()))
     await sleep(MEMBER_TIMEOUT_MS)
     expect(await mapsSince()).toEqual([])
+  })
+
+  it('all of it for longer than a loop may stand still, and who is killed then is replaced all the same', async () => {
+    await redis.kill()
+    await sleep(LONGER_THAN_LOOPS_MAY_STAND_STILL_MS)
+    await redis.start()
+    await Promise.all(consumers.map((consumer) => consumer.ready()))
+    await consumers.shift()?.kill()
+    await untilShared(deployment, consumers)
+    expect((await mapsSince()).map(({ reason }) => reason)).toEqual(['expiry'])
   })
 
   it('nothing of it, although Redis is full: one joins, and one that is killed is replaced', async () => {

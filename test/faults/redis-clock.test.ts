@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateServer } from '../../deploy/local/private-server.ts'
+import { RebalanceLock } from '../../shared/rebalance/rebalance-lock.ts'
+import { membershipKeys } from '../../shared/redis/keys.ts'
 import { Deployment, type House } from '../support/deployment.ts'
 import { FakeClock, faketimeForRedis } from '../support/fake-clock.ts'
 import type { Wished } from '../support/history.ts'
@@ -149,6 +151,16 @@ describe.skipIf(library === undefined)('a Redis whose clock jumps an hour ahead 
     await upToTheLimit(1)
     await jumpBack()
     await upToTheLimit(2)
+  })
+
+  it('keeps nobody from rebalancing whose lock was lost under the clock that was ahead', async () => {
+    const keys = membershipKeys(deployment.keyPrefix, { version: 1 })
+    const lock = new RebalanceLock([deployment.redis], keys)
+    await jumpAhead()
+    expect(await lock.acquire()).toBeDefined()
+    await jumpBack()
+    // Nobody gives it back. Whoever finds it removes it, and comes again.
+    await until(async () => (await lock.acquire()) !== undefined)
   })
 
   it('goes on accepting where memory was short by the clock that was ahead', async () => {
