@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { readRows } from './choose-rows.ts'
+import { readRows } from './read-rows.ts'
 import { lineOf, measureRow } from './measure-row.ts'
 import { ratios } from './report/ratios.ts'
 import { renderTable } from './report/render-table.ts'
