@@ -21,10 +21,10 @@ const entry = (number: number): ParsedEntry =>
 it('what is settled while a read is under way stays in flight until its answer is here, which may still hold it', () => {
   const inFlight = new InFlight()
   const [first, second] = [entry(1), entry(2)]
-  const names = inFlight.add([first])
+  inFlight.add([first])
   inFlight.add([second])
   inFlight.beginReading()
-  inFlight.remove(names)
+  inFlight.remove([first])
   expect([first, second].map((one) => inFlight.has(one))).toEqual([true, true])
   inFlight.endReading()
   expect([first, second].map((one) => inFlight.has(one))).toEqual([false, true])

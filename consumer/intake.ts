@@ -1,6 +1,7 @@
 import { READ_BLOCK_MS } from '../shared/redis/connect.ts'
 import type { EndTurn } from './commit-turns.ts'
-import { nameOfEntry, type InFlight } from './in-flight.ts'
+import { EntrySet } from './entry-set.ts'
+import type { InFlight } from './in-flight.ts'
 import { parseEntry, type ParsedEntry } from './parse-entry.ts'
 import type { ShardLoopPorts } from './shard-loop-ports.ts'
 import type { Tenure } from './tenure.ts'
@@ -75,7 +76,8 @@ export class Intake {
   ): Promise<ParsedEntry[]> {
     const left = limit - had.length
     if (left <= 0) return []
-    const names = new Set(had.map(nameOfEntry))
+    const known = new EntrySet()
+    for (const parsed of had) known.add(parsed)
     const fresh: ParsedEntry[] = []
     const { tenure } = this
     const inFlight = this.inFlight.mostOfOnePartition
@@ -90,7 +92,7 @@ export class Intake {
     try {
       await this.ports.read({ partitions, limit: left, inFlight, blockMs }, (entry) => {
         const parsed = parseEntry(entry)
-        if (this.inFlight.has(parsed) || (names.size > 0 && names.has(nameOfEntry(parsed)))) return false
+        if (this.inFlight.has(parsed) || known.has(parsed)) return false
         // While it waited, a partition may have been lost, or is to be let go.
         if (!tenure.has(entry.partition) || tenure.leaves(entry.partition)) return false
         fresh.push(parsed)

@@ -79,7 +79,7 @@ function whyUnparsed(error: z.ZodError): string {
   return complaints.slice(0, 5).join('; ').slice(0, 200)
 }
 
-/** How settle recognises a malformed entry: SHA-1 over its fields with NUL between them, as the script computes it. */
+/** By what settling recognises a malformed entry: SHA-1 over its fields with NUL between them, as the script computes it. */
 export function rawIdentity(fields: readonly (string | Buffer)[]): string {
   const hash = createHash('sha1')
   fields.forEach((field, i) => {

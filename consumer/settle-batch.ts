@@ -23,22 +23,25 @@ export interface SettleContext {
   readonly log: Log
 }
 
-/** What settling an entry shows: of which command, with which place; `undefined` place: the entry only goes away. */
-interface Showing {
+/** What settling an entry comes to. */
+interface Settling {
   readonly entry: Entry
-  /** Recognises the entry: kind and request id, or '' and a hash of a malformed one. */
-  readonly identity: readonly [kind: string, name: string]
-  readonly command: { readonly kind: string; readonly requestId: string } | undefined
-  readonly shown: Shown
+  /** Recognises the entry: its command's id, or `sha1:` and a hash of a malformed one. */
+  readonly name: string
+  /** What a reader sees of the request from now on; undefined: as before. */
+  readonly shown: Shown | undefined
+  /** Id of a command that has a record of its own, which says that it is decided: all have but books. */
+  readonly decidedId: string | undefined
 }
 
 interface Shown {
-  readonly place: number | undefined
-  readonly json: string
+  readonly requestId: string
+  readonly place: number
   readonly status: string
+  /** Only a book knows all that a reader wants to see; '': readers go to MySQL. */
+  readonly json: string
+  /** Makes the request known again where Redis has forgotten it; '': does not. Never without the JSON. */
   readonly fingerprint: string
-  readonly customerId: string
-  readonly sectionId: string
 }
 
 /** Entries that one script settles at most: bounds how long Redis serves nobody else (about 10 µs an entry). */
@@ -60,38 +63,26 @@ export async function settleBatch(
   const published = publishSeatChanges(batch, refused, context)
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
-  const showings = showingsOf(batch, identities, context.nowMs).filter(
-    ({ entry }) => !refused.has(entry.partition),
-  )
-  const strays = new Set(batch.strays.map(({ entry }) => entry))
+  const { settlings, strays } = settlingsOf(batch, refused, identities, context.nowMs)
   const replies = new Replies()
-  const removed = await settleAll(
-    showings.filter(({ entry }) => !strays.has(entry)),
-    replies,
-    context,
-  )
+  const removed = await settleAll(settlings, replies, context)
   await replies.send(context.redis, context.shard, context.keys, context.log)
   await published
-  if (strays.size === 0) return removed
+  if (strays.length === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
-  const rerouted = await settleAll(
-    showings.filter(({ entry }) => strays.has(entry)),
-    // They only go away: nothing of theirs is shown.
-    replies,
-    context,
-  )
-  return removed + rerouted
+  // They only go away: nothing of theirs is shown.
+  return removed + (await settleAll(strays, replies, context))
 }
 
 async function settleAll(
-  showings: readonly Showing[],
+  settlings: readonly Settling[],
   replies: Replies,
   context: SettleContext,
 ): Promise<number> {
   let removed = 0
-  for (let from = 0; from < showings.length; from += ENTRIES_PER_SCRIPT) {
-    removed += await settle(showings.slice(from, from + ENTRIES_PER_SCRIPT), replies, context)
+  for (let from = 0; from < settlings.length; from += ENTRIES_PER_SCRIPT) {
+    removed += await settle(settlings.slice(from, from + ENTRIES_PER_SCRIPT), replies, context)
   }
   return removed
 }
@@ -104,98 +95,91 @@ const UNDECODABLE = '\ufffd'
  * could never be taken away.
  */
 async function identify(entry: Entry, context: SettleContext): Promise<string> {
-  if (!entry.fields.some((field) => field.includes(UNDECODABLE))) return rawIdentity(entry.fields)
+  if (!entry.fields.some((field) => field.includes(UNDECODABLE))) return nameOfRaw(entry.fields)
   const stream = context.keys.stream({ shard: context.shard, number: entry.partition })
   const [found] = await context.redis.xrangeBuffer(stream, entry.id, entry.id)
   const raw = found?.[1] ?? []
   const same =
     raw.length === entry.fields.length && raw.every((field, i) => field.toString() === entry.fields[i])
-  return same ? rawIdentity(raw) : rawIdentity(entry.fields)
+  return nameOfRaw(same ? raw : entry.fields)
 }
 
-function showingsOf(batch: Batch, malformed: ReadonlyMap<Entry, string>, nowMs: number): Showing[] {
+function nameOfRaw(fields: readonly (string | Buffer)[]): string {
+  return `sha1:${rawIdentity(fields)}`
+}
+
+/** In the order of the batch's parts: of one request, what was decided later comes later. */
+function settlingsOf(
+  batch: Batch,
+  refused: ReadonlySet<number>,
+  malformed: ReadonlyMap<Entry, string>,
+  nowMs: number,
+): { settlings: Settling[]; strays: Settling[] } {
+  const settlings: Settling[] = []
+  const strays: Settling[] = []
   const shown = new Set<Entry>()
-  const identityOf = (entry: Entry, command: { kind: string; requestId: string }): Showing['identity'] => {
-    const raw = malformed.get(entry)
-    return raw === undefined ? [command.kind, command.requestId] : ['', raw]
-  }
-  const showings: Showing[] = []
   for (const { entry, record } of batch.decided) {
-    shown.add(entry)
-    const command = { kind: record.command, requestId: record.requestId }
-    showings.push({ entry, identity: identityOf(entry, command), command, shown: showRecord(record, nowMs) })
+    if (refused.has(entry.partition)) continue
+    const id = commandId({ kind: record.command, requestId: record.requestId })
+    let name = id
+    if (malformed.size > 0) {
+      shown.add(entry)
+      name = malformed.get(entry) ?? id
+    }
+    settlings.push({ entry, name, shown: showRecord(record, nowMs), decidedId: ownIdOf(record.command, id) })
+  }
+  const add = (
+    to: Settling[],
+    entry: Entry,
+    command: Command,
+    shown: Shown | undefined,
+    isDecided: boolean,
+  ): void => {
+    if (refused.has(entry.partition)) return
+    const id = commandId(command)
+    to.push({ entry, name: id, shown, decidedId: isDecided ? ownIdOf(command.kind, id) : undefined })
   }
   for (const { entry, command, stored } of batch.repeats) {
-    showings.push({
-      entry,
-      identity: identityOf(entry, command),
-      command,
-      shown: showStored(command, stored),
-    })
+    add(settlings, entry, command, showStored(command, stored), true)
   }
   for (const { entry, command } of batch.buried) {
-    showings.push({ entry, identity: identityOf(entry, command), command, shown: showBuried(command, nowMs) })
+    add(settlings, entry, command, showBuried(command, nowMs), true)
   }
-  for (const { entry, command } of [...batch.echoes, ...batch.strays]) {
-    showings.push({ entry, identity: identityOf(entry, command), command: undefined, shown: nothing })
+  for (const { entry, command } of batch.echoes) add(settlings, entry, command, undefined, false)
+  for (const { entry, command } of batch.strays) add(strays, entry, command, undefined, false)
+  for (const [entry, name] of malformed) {
+    if (shown.has(entry) || refused.has(entry.partition)) continue
+    settlings.push({ entry, name, shown: undefined, decidedId: undefined })
   }
-  for (const [entry, raw] of malformed) {
-    if (!shown.has(entry)) showings.push({ entry, identity: ['', raw], command: undefined, shown: nothing })
-  }
-  return showings
+  return { settlings, strays }
 }
 
-const nothing: Shown = {
-  place: undefined,
-  json: '',
-  status: '',
-  fingerprint: '',
-  customerId: '',
-  sectionId: '',
+function ownIdOf(kind: string, id: string): string | undefined {
+  return kind === 'book' ? undefined : id
 }
 
-function showRecord(record: DecisionRecord, decidedAtMs: number): Shown {
-  // Only a book knows all that a reader wants to see; after anything else readers go to MySQL.
-  const json =
-    record.command === 'book' && record.status !== undefined
-      ? outcomeJson(record.requestId, record, record.status, decidedAtMs)
-      : ''
-  return {
-    place: record.sequence,
-    json,
-    status: record.status ?? '',
-    fingerprint: record.fingerprint ?? '',
-    customerId: record.customerId,
-    sectionId: record.sectionId,
-  }
+function showRecord(record: DecisionRecord, decidedAtMs: number): Shown | undefined {
+  const { requestId, sequence, status, fingerprint } = record
+  if (status === undefined) return undefined
+  if (record.command !== 'book') return { requestId, place: sequence, status, json: '', fingerprint: '' }
+  const json = outcomeJson(requestId, record, status, decidedAtMs)
+  return { requestId, place: sequence, status, json, fingerprint: fingerprint ?? '' }
 }
 
-function showStored(command: Command, stored: StoredDecision): Shown {
-  return {
-    place: stored.sequence,
-    json:
-      stored.status === undefined
-        ? ''
-        : outcomeJson(command.requestId, stored, stored.status, stored.decidedAtMs),
-    status: stored.status ?? '',
-    fingerprint: stored.fingerprint ?? '',
-    customerId: stored.customerId,
-    sectionId: stored.sectionId,
-  }
+function showStored({ requestId }: Command, stored: StoredDecision): Shown | undefined {
+  const { sequence, status, fingerprint } = stored
+  if (status === undefined) return undefined
+  const json = outcomeJson(requestId, stored, status, stored.decidedAtMs)
+  return { requestId, place: sequence, status, json, fingerprint: fingerprint ?? '' }
 }
 
-function showBuried(command: Command, decidedAtMs: number): Shown {
-  if (command.kind !== 'book') return { ...nothing, place: 0 }
+function showBuried(command: Command, decidedAtMs: number): Shown | undefined {
+  if (command.kind !== 'book') return undefined
+  const { requestId, fingerprint } = command
   const reason = { code: 'INTERNAL' as const }
-  return {
-    // Older than any decision: should there be one after all, it is shown instead.
-    place: 0,
-    json: outcomeJson(command.requestId, { ...command, reason }, 'REJECTED', decidedAtMs),
-    status: 'REJECTED',
-    fingerprint: command.fingerprint,
-    customerId: command.customerId,
-    sectionId: command.sectionId,
-  }
+  const json = outcomeJson(requestId, { ...command, reason }, 'REJECTED', decidedAtMs)
+  // Older than any decision: should there be one after all, it is shown instead.
+  return { requestId, place: 0, status: 'REJECTED', json, fingerprint }
 }
 
 type Shareable = Pick<Booking, 'customerId' | 'performanceId' | 'sectionId' | 'requestedAtUs'> & {
@@ -235,31 +219,39 @@ async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void
 }
 
 async function settle(
-  showings: readonly Showing[],
+  settlings: readonly Settling[],
   replies: Replies,
   context: SettleContext,
 ): Promise<number> {
   const { keys, shard } = context
-  const scriptKeys: string[] = []
-  const args: (string | number)[] = [showings.length]
-  for (const { entry, identity, command, shown } of showings) {
-    const stream = keys.stream({ shard, number: entry.partition })
-    // The script wants a key in every place; an entry that only goes away names its stream.
-    const request = command?.requestId
-    scriptKeys.push(
-      stream,
-      command === undefined ? stream : keys.record(commandId(command)),
-      request === undefined ? stream : keys.outcome(request),
-      request === undefined ? stream : keys.record(request),
-    )
-    args.push(entry.id, identity[1], identity[0], shown.place ?? '', shown.json, shown.status)
-    args.push(shown.fingerprint, shown.customerId, shown.sectionId)
+  const streams = new Map<number, string[]>()
+  const requestKeys: string[] = []
+  const args: (string | number)[] = []
+  const outcomes: string[] = []
+  const decided: string[] = []
+  for (const { entry, name, shown, decidedId } of settlings) {
+    let leaving = streams.get(entry.partition)
+    if (leaving === undefined) streams.set(entry.partition, (leaving = []))
+    leaving.push(entry.id, name)
+    if (decidedId !== undefined) decided.push(keys.record(decidedId))
+    if (shown === undefined) continue
+    requestKeys.push(keys.record(shown.requestId), keys.outcome(shown.requestId))
+    args.push(shown.place, shown.json, shown.status, shown.fingerprint)
+    outcomes.push(shown.json)
   }
-  args.push(context.outcomeTtlMs, context.recordTtlMs)
-  const [removed, ...awaited] = await context.scripts.settle(scriptKeys, args)
+  const streamKeys: string[] = []
+  for (const [number, leaving] of streams) {
+    streamKeys.push(keys.stream({ shard, number }))
+    args.push(leaving.length / 2, ...leaving)
+  }
+  const { outcomeTtlMs, recordTtlMs } = context
+  const [removed, ...awaited] = await context.scripts.settle(
+    [...streamKeys, ...requestKeys, ...decided],
+    [streams.size, outcomes.length, outcomeTtlMs, recordTtlMs, ...args],
+  )
   for (let i = 0; i + 1 < awaited.length; i += 2) {
-    const json = showings[Number(awaited[i])]?.shown.json
-    if (json !== undefined && json !== '') replies.add(String(awaited[i + 1]), json)
+    const outcome = outcomes[Number(awaited[i])]
+    if (outcome !== undefined && outcome !== '') replies.add(String(awaited[i + 1]), outcome)
   }
   return removed
 }

@@ -2,6 +2,7 @@ import { errorFields } from '../shared/log.ts'
 import { partitionOf } from '../shared/placement.ts'
 import type { CommitResult } from './commit-batch.ts'
 import { decideBatch, type Batch, type Stake, type StoredDecision } from './decide-batch.ts'
+import { entryOf } from './entry-set.ts'
 import { InFlight } from './in-flight.ts'
 import { Intake } from './intake.ts'
 import type { ParsedEntry } from './parse-entry.ts'
@@ -24,7 +25,6 @@ const MAX_BACKOFF_MS = 2_000
 
 interface Committing {
   readonly batch: Batch
-  readonly ids: readonly string[]
   readonly entries: readonly ParsedEntry[]
   /** The suspicion of repeats under which it was checked for them; 0: it was not. */
   readonly checked: number
@@ -247,14 +247,14 @@ export class ShardLoop {
   }
 
   private startCommit(batch: Batch, entries: readonly ParsedEntry[], checked: number): void {
-    const ids = this.inFlight.add(entries)
+    this.inFlight.add(entries)
     const nothing: CommitResult = { kind: 'committed', refused: new Set() }
     const decidedAtMs = this.ports.nowMs()
     const endTurn = this.intake.handTurnTo(entries.length)
     const result = (
       batch.stakes.size > 0 ? this.ports.commit(batch, decidedAtMs) : Promise.resolve(nothing)
     ).finally(endTurn)
-    this.committing = { batch, ids, entries, checked, decidedAtMs, result }
+    this.committing = { batch, entries, checked, decidedAtMs, result }
   }
 
   /** Waits for the batch that is committing. False: it did not commit, and all that was decided ahead is gone. */
@@ -267,7 +267,7 @@ export class ShardLoop {
       this.applyCommitted(committing, result.refused)
       await this.settleNext(committing, result.refused)
       if (result.refused.size === 0) return true
-    } else this.inFlight.remove(committing.ids)
+    } else this.inFlight.remove(committing.entries)
     await this.afterFailedCommit(committing, result)
     return false
   }
@@ -304,7 +304,7 @@ export class ShardLoop {
         },
       )
       .finally(() => {
-        this.inFlight.remove(committing.ids)
+        this.inFlight.remove(committing.entries)
       })
   }
 
@@ -398,9 +398,7 @@ export class ShardLoop {
   }
 }
 
-function partitionOfEntry(parsed: ParsedEntry): number {
-  return (parsed.kind === 'command' ? parsed.entry : parsed.malformed.entry).partition
-}
+const partitionOfEntry = (parsed: ParsedEntry): number => entryOf(parsed).partition
 
 /** The driver's code of an error; its message may hold values and is not kept. */
 function codeOf(cause: unknown): string {

@@ -30,7 +30,7 @@ export function acceptCancel(
         keys.record(cancelId),
         keys.stream(partition),
       ],
-      [mark, requestId, `${common},"topologyVersion":${topology.version}${trace}`, ports.limits.backlogCap],
+      [mark, cancelId, `${common},"topologyVersion":${topology.version}${trace}`, ports.limits.backlogCap],
     )
   })
 }

@@ -40,7 +40,7 @@ export async function entriesOnStreams(redis: Redis, knex: Knex): Promise<string
   for (const stream of await streamsOf(knex)) {
     for (let from = '-'; ;) {
       const page = await redis.xrange(stream, from, '+', 'COUNT', PAGE)
-      for (const [, fields] of page) ids.push(fields[fields.indexOf('requestId') + 1] ?? '')
+      for (const [, [id = '']] of page) ids.push(id)
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE) break
       from = `(${last[0]}`

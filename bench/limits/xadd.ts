@@ -1,4 +1,5 @@
 import { turnsEnd } from '../../functions/turns-end.ts'
+import { encodeCommand } from '../../shared/commands.ts'
 import { seatOf, type BookingPlan } from '../load/plan.ts'
 import { connectRedis, redisReady } from '../../shared/redis/connect.ts'
 
@@ -7,7 +8,7 @@ const IN_FLIGHT = 256
 const STREAMS = 64
 
 /**
- * Entries with the fields of an accepted booking, onto as many streams as there are partitions, each answered before the
+ * Entries like an accepted booking's, onto as many streams as there are partitions, each answered before the
  * next of its customer, the commands of one turn of the event loop in one write.
  *
  * @returns seconds
@@ -40,18 +41,15 @@ export async function addEntries(redisUrl: string, plan: BookingPlan, count: num
 
 function fieldsOf(plan: BookingPlan, request: number): string[] {
   const { performanceId, sectionId, seatId } = seatOf(plan, request)
-  return [
-    ...[
-      'kind',
-      'book',
-      'requestId',
-      request.toString(16).padStart(36, '0'),
-      'customerId',
-      `customer-${request}`,
-    ],
-    ...['performanceId', performanceId, 'sectionId', sectionId, 'requestedAtUs', '1790000000000000'],
-    ...['topologyVersion', '1', 'seatIds', seatId, 'fingerprint', 'f'.repeat(43)],
-  ]
+  return encodeCommand({
+    kind: 'book',
+    requestId: request.toString(16).padStart(36, '0'),
+    customerId: `customer-${request}`,
+    ...{ performanceId, sectionId, seatIds: [seatId] },
+    fingerprint: 'f'.repeat(43),
+    topologyVersion: 1,
+    requestedAtUs: 1_790_000_000_000_000,
+  })
 }
 
 /** Entries on those streams. */

@@ -1,5 +1,6 @@
 import type { FunctionServer, Wish } from '../support/function-server.ts'
 import type { Booking, DecidedStatus, ReasonCode } from '../../shared/outcomes.ts'
+import { decodeFields } from '../../shared/commands.ts'
 import { slotOf } from '../../shared/placement.ts'
 import { fingerprintOf, slotOfRequestId } from '../../shared/request-id.ts'
 
@@ -68,8 +69,7 @@ export async function streamed(server: FunctionServer): Promise<Record<string, u
   for (let shard = 0; shard < shards; shard++) {
     for (let number = 0; number < partitionsPerShard; number++) {
       for (const [, fields] of await server.redis.xrange(server.keys.stream({ shard, number }), '-', '+')) {
-        const [, kind, , requestId, , command = ''] = fields
-        commands.push({ kind, requestId, ...(JSON.parse(command) as object) })
+        commands.push(decodeFields(fields) as Record<string, unknown>)
       }
     }
   }

@@ -27,7 +27,7 @@ describe('what cannot be decided', () => {
     sectionId: 'A',
     seatIds,
   })
-  const fieldsOf = (key: string, changes: Record<string, unknown> = {}): string[] =>
+  const fieldsOf = (key: string, changes: Record<string, unknown> = {}): [string, string] =>
     encodeCommand({
       kind: 'book',
       requestId: deriveRequestId('alice', 'hamlet', key),
@@ -48,7 +48,9 @@ describe('what cannot be decided', () => {
   it('is put aside, whatever it is, and the partition goes on', async () => {
     const hostile: (string | Buffer)[][] = [
       ['hello', 'world'],
-      ['kind', 'book'],
+      [deriveRequestId('alice', 'hamlet', 'h0'), '{}'],
+      [`${fieldsOf('h0')[0]}/book`, fieldsOf('h0')[1]],
+      fieldsOf('h0', { kind: 'upgrade' }),
       ['kind', 'upgrade', 'requestId', 'x'],
       fieldsOf('h1', { requestId: deriveRequestId('alice', 'macbeth', 'h1') }),
       fieldsOf('h2', { requestedAtUs: 1e300 }),

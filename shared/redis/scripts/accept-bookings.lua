@@ -67,8 +67,7 @@ local function accept(key, arg)
     return 'backlog'
   end
 
-  redis.call('XADD', stream, '*', 'kind', 'book', 'requestId', requestId,
-    'command', '{' .. common .. ARGV[arg + 5] .. ',"requestedAtUs":' .. at .. '}')
+  redis.call('XADD', stream, '*', requestId, '{' .. common .. ARGV[arg + 5] .. ',"requestedAtUs":' .. at .. '}')
   lengths[stream] = length + 1
   if replyTo == '' then
     redis.call('HSET', record, 'fingerprint', fingerprint, 'customerId', ARGV[arg + 1], 'sectionId', ARGV[arg + 2],

@@ -3,25 +3,27 @@
 -- A late run (a consumer that slept since its commit) neither shows an old outcome over a newer one nor
 -- deletes an entry that is another command by now. allow-oom: what is decided must leave a full Redis.
 --
--- KEYS  for each entry 4: its stream | its command's record | its request's outcome | its request's record
--- ARGV  1 number of entries, then for each 9:
---         entry id | request id, or SHA-1 over a malformed entry's fields | kind, '' for a malformed entry
---         place in the order, '' for an entry that only goes away
---         outcome JSON ('': forget the outcome, readers go to MySQL) | status of the request ('': unchanged)
---         fingerprint ('': a command that has none; it makes no record where there is none) | customer | section
---       then 2 at the end: lifetime of outcomes, ms | lifetime of records, ms
+-- KEYS  the streams
+--       then for each request shown 2: its record | its outcome
+--       then the records of the commands decided that have one of their own (all but books)
+-- ARGV  1 number of streams  2 number of requests shown
+--       3 lifetime of outcomes, ms  4 lifetime of records, ms
+--       then for each request shown 4:
+--         place in the order | outcome JSON ('': forget the outcome, readers go to MySQL)
+--         status ('': unchanged) | fingerprint ('': a command that has none; it makes no record where there is none)
+--       then for each stream: number of its entries, and for each of them 2:
+--         entry id | command id, or 'sha1:' and SHA-1 over a malformed entry's fields
 --
--- Answers {entries that it took away, then for each request that somebody waits for: number of its entry in the
--- arguments, counted from 0 | reply address}.
-local count = tonumber(ARGV[1])
-local outcomeMs = ARGV[#ARGV - 1]
-local recordMs = ARGV[#ARGV]
+-- Answers {entries that it took away, then for each request that somebody waits for: its number among those shown,
+-- counted from 0 | reply address}.
+local streamCount, shownCount = tonumber(ARGV[1]), tonumber(ARGV[2])
+local outcomeMs, recordMs = ARGV[3], ARGV[4]
 local answer = { 0 }
--- Stream -> what is to be taken away from it: pairs of an entry's id and where it stands in the arguments.
-local leaving = {}
 
-local function show(record, outcome, base, place)
-  local json, status, fingerprint = ARGV[base + 4], ARGV[base + 5], ARGV[base + 6]
+local function show(i)
+  local record, outcome = KEYS[streamCount + 2 * i + 1], KEYS[streamCount + 2 * i + 2]
+  local base = 5 + 4 * i
+  local place, json, status, fingerprint = ARGV[base], ARGV[base + 1], ARGV[base + 2], ARGV[base + 3]
   local before = redis.call('HMGET', record, 'status', 'place', 'waiting', 'fingerprint')
   if status == '' or (before[2] and tonumber(before[2]) > tonumber(place)) then
     return
@@ -30,7 +32,9 @@ local function show(record, outcome, base, place)
   if before[1] and (fingerprint == '' or fingerprint == before[4]) then
     redis.call('HSET', record, 'status', status, 'place', place)
   elseif fingerprint ~= '' then
-    redis.call('HSET', record, 'customerId', ARGV[base + 7], 'sectionId', ARGV[base + 8], 'status', status,
+    -- Redis has forgotten it, or remembers another wish under its name.
+    local booking = cjson.decode(json)
+    redis.call('HSET', record, 'customerId', booking.customerId, 'sectionId', booking.sectionId, 'status', status,
       'place', place, 'fingerprint', fingerprint)
   end
   if fresh then
@@ -38,7 +42,7 @@ local function show(record, outcome, base, place)
   end
   if before[3] then
     redis.call('HDEL', record, 'waiting')
-    answer[#answer + 1] = (base - 2) / 9
+    answer[#answer + 1] = i
     answer[#answer + 1] = before[3]
   end
   -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
@@ -49,24 +53,25 @@ local function show(record, outcome, base, place)
   end
 end
 
-local function isStill(fields, requestId, kind)
-  if kind == '' then
-    return redis.sha1hex(table.concat(fields, '\0')) == requestId
+local function isStill(fields, name)
+  if string.sub(name, 1, 5) == 'sha1:' then
+    return redis.sha1hex(table.concat(fields, '\0')) == string.sub(name, 6)
   end
-  return fields[1] == 'kind' and fields[2] == kind and fields[3] == 'requestId' and fields[4] == requestId
+  return #fields == 2 and fields[1] == name
 end
 
 -- Id -> fields of those entries that are there. A batch's entries of a stream mostly lie side by side, and are read in one
 -- go; those that do not (ids may go backwards after a failover) are looked for one by one.
-local function entriesOf(stream, pairsOf)
+local function entriesOf(stream, from, count)
   local found = {}
-  if #pairsOf > 2 then
-    for _, entry in ipairs(redis.call('XRANGE', stream, pairsOf[1], pairsOf[#pairsOf - 1], 'COUNT', #pairsOf / 2)) do
+  if count > 1 then
+    local last = ARGV[from + 2 * count - 2]
+    for _, entry in ipairs(redis.call('XRANGE', stream, ARGV[from], last, 'COUNT', count)) do
       found[entry[1]] = entry[2]
     end
   end
-  for i = 1, #pairsOf, 2 do
-    local id = pairsOf[i]
+  for i = from, from + 2 * count - 2, 2 do
+    local id = ARGV[i]
     if not found[id] then
       local entry = redis.call('XRANGE', stream, id, id)[1]
       found[id] = entry and entry[2]
@@ -75,38 +80,28 @@ local function entriesOf(stream, pairsOf)
   return found
 end
 
-for i = 0, count - 1 do
-  local stream, commandRecord, outcome, record =
-    KEYS[4 * i + 1], KEYS[4 * i + 2], KEYS[4 * i + 3], KEYS[4 * i + 4]
-  local base = 2 + 9 * i
-  local place = ARGV[base + 3]
-  if place ~= '' then
-    show(record, outcome, base, place)
-    if commandRecord ~= record then
-      redis.call('HSET', commandRecord, 'status', 'DECIDED')
-      redis.call('PEXPIRE', commandRecord, recordMs)
-    end
-  end
-  local pairsOf = leaving[stream]
-  if not pairsOf then
-    pairsOf = {}
-    leaving[stream] = pairsOf
-  end
-  pairsOf[#pairsOf + 1] = ARGV[base]
-  pairsOf[#pairsOf + 1] = base
+for i = 0, shownCount - 1 do
+  show(i)
 end
-for stream, pairsOf in pairs(leaving) do
-  local found = entriesOf(stream, pairsOf)
+for i = streamCount + 2 * shownCount + 1, #KEYS do
+  redis.call('HSET', KEYS[i], 'status', 'DECIDED')
+  redis.call('PEXPIRE', KEYS[i], recordMs)
+end
+local at = 5 + 4 * shownCount
+for i = 1, streamCount do
+  local stream, count = KEYS[i], tonumber(ARGV[at])
+  local found = entriesOf(stream, at + 1, count)
   local doomed = {}
-  for i = 1, #pairsOf, 2 do
-    local fields, base = found[pairsOf[i]], pairsOf[i + 1]
-    if fields and isStill(fields, ARGV[base + 1], ARGV[base + 2]) then
-      doomed[#doomed + 1] = pairsOf[i]
+  for j = at + 1, at + 2 * count - 1, 2 do
+    local fields = found[ARGV[j]]
+    if fields and isStill(fields, ARGV[j + 1]) then
+      doomed[#doomed + 1] = ARGV[j]
     end
   end
   -- One command a stream, because each costs the log of commands a line.
   if #doomed > 0 then
     answer[1] = answer[1] + redis.call('XDEL', stream, unpack(doomed))
   end
+  at = at + 1 + 2 * count
 end
 return answer
