@@ -1,5 +1,4 @@
 import type { Knex } from 'knex'
-import { format } from 'mysql2'
 import {
   advanceIfOurs,
   deleteSeats,
@@ -13,6 +12,7 @@ import {
   type Writing,
 } from './commit-statements.ts'
 import type { Batch } from './decide-batch.ts'
+import { run } from './run-statement.ts'
 
 /** Rolls back what cannot be committed as it is. */
 class NotAsItShouldBe extends Error {}
@@ -75,12 +75,4 @@ function joined(statements: readonly Statement[]): Statement {
     sql: statements.map(({ sql }) => sql).join(';\n'),
     bindings: statements.flatMap(({ bindings }) => [...bindings]),
   }
-}
-
-/**
- * Runs a statement; answers the driver's result and the columns. The driver writes the values into it here: handed to Knex,
- * each of them would be looked at once more, which costs a batch more than to decide it.
- */
-export function run(trx: Knex.Transaction, { sql, bindings }: Statement): Promise<unknown> {
-  return trx.raw(format(sql, bindings as Parameters<typeof format>[1]))
 }

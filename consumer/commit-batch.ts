@@ -1,7 +1,7 @@
 import type { Knex } from 'knex'
 import { classifyMysqlError, type MysqlFailure } from '../shared/mysql/errors.ts'
 import { lockPartitions } from './claim-partitions.ts'
-import { commitAtOnce, isPlain, run } from './commit-at-once.ts'
+import { commitAtOnce, isPlain } from './commit-at-once.ts'
 import {
   advanceSequences,
   deleteSeats,
@@ -15,6 +15,7 @@ import {
   type Writing,
 } from './commit-statements.ts'
 import type { Batch, PerformanceVersion, SeatRow } from './decide-batch.ts'
+import { run } from './run-statement.ts'
 
 /** The statement at which a transaction failed; for a duplicate key it tells which key. */
 type CommitStep =
