@@ -31,20 +31,15 @@ export function acceptBooking(
   customerId: string,
   requestId: string,
   wish: BookingRequest,
-  { traceparent, replyTo }: BookingExtras,
+  { traceparent, replyTo = '' }: BookingExtras,
 ): Promise<Run> {
   const { performanceId, sectionId, seatIds } = wish
-  const booking = {
-    requestId,
-    customerId,
-    sectionId,
-    fingerprint: fingerprintOf(wish),
-    common: JSON.stringify({ customerId, performanceId, sectionId, seatIds }).slice(1, -1),
-    trace: traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`,
-    replyTo: replyTo ?? '',
-  }
+  const fingerprint = fingerprintOf(wish)
+  const common = JSON.stringify({ customerId, performanceId, sectionId, seatIds }).slice(1, -1)
+  const trace = traceparent === undefined ? '' : `,"traceparent":"${traceparent}"`
   return runOnShard(ports, (placement) => {
     const partition = partitionOf(placement.topology, performanceId, sectionId)
-    return ports.acceptBooking(placement, partition.shard, { ...booking, partition })
+    const booking = { requestId, customerId, sectionId, partition, fingerprint, common, trace, replyTo }
+    return ports.acceptBooking(placement, partition.shard, booking)
   })
 }

@@ -13,8 +13,9 @@ export class Answer {
     this.headers = headers
   }
 
-  /** The same with more headers. */
-  with(headers: Readonly<Record<string, string>>): Answer {
+  /** The same with more headers, if there are any. */
+  with(headers: Readonly<Record<string, string>> | undefined): Answer {
+    if (headers === undefined) return this
     return new Answer(this.status, this.body, { ...this.headers, ...headers })
   }
 }

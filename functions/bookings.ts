@@ -74,7 +74,7 @@ async function postBooking(ports: Ports, c: RequestContext, exchange: Exchange):
   exchange.requestId = requestId
   const wait = grantWait(ports, c, requestId)
   let waits = false
-  let limits: Readonly<Record<string, string>> = {}
+  let limits: Readonly<Record<string, string>> | undefined
   const finish = (answer: Answer): Answer => applied(wait, answer).with(limits)
   try {
     const extras = { traceparent: exchange.traceparent, replyTo: wait?.waiter.address }
@@ -117,7 +117,8 @@ function decidedAnswer(booking: Parameters<typeof bookingView>[0]): Answer {
 async function getBooking(ports: Ports, c: RequestContext, exchange: Exchange): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
   if (caller instanceof Answer) return caller
-  const requestId = noteRequestId(c, exchange)
+  const requestId = requestIdOf(c, exchange)
+  if (requestId === undefined) return notFound()
   const found = await findBooking(ports, requestId, caller.customerId)
   if (found.kind === 'unknown') return cannotTell()
   if (found.kind === 'absent') return notFound()
@@ -142,7 +143,8 @@ async function deleteBooking(
 ): Promise<Answer> {
   const caller = await ports.identify(c.req.header('authorization'))
   if (caller instanceof Answer) return caller
-  const requestId = noteRequestId(c, exchange)
+  const requestId = requestIdOf(c, exchange)
+  if (requestId === undefined) return notFound()
   const found = await findBooking(ports, requestId, caller.customerId)
   if (found.kind === 'unknown') return cannotTell()
   return found.kind === 'found'
@@ -179,11 +181,11 @@ async function listBookings(ports: Ports, c: RequestContext): Promise<Answer> {
   })
 }
 
-/** What is no request id is not noted: it may be anything. */
-function noteRequestId(c: RequestContext, exchange: Exchange): string {
-  const requestId = c.req.param('requestId') ?? ''
-  if (requestIdSchema.safeParse(requestId).success) exchange.requestId = requestId
-  return requestId
+/** The request that the path names, noted; undefined if that is no request id: it may be anything. */
+function requestIdOf(c: RequestContext, exchange: Exchange): string | undefined {
+  const { data } = requestIdSchema.safeParse(c.req.param('requestId'))
+  if (data !== undefined) exchange.requestId = data
+  return data
 }
 
 function cannotTell(): Answer {

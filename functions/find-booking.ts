@@ -1,4 +1,3 @@
-import { requestIdSchema } from '../shared/ids.ts'
 import { bookingSchema, type Booking } from '../shared/outcomes.ts'
 import { shardOfSlot } from '../shared/placement.ts'
 import { slotOfRequestId } from '../shared/request-id.ts'
@@ -22,9 +21,12 @@ const PENDING_TRUSTED_MS = 1_500
 const ABSENT: Found = { kind: 'absent' }
 const UNKNOWN: Found = { kind: 'unknown' }
 
-/** A customer's booking: Redis first, MySQL as the truth behind it. A foreign one is absent. */
+/**
+ * A customer's booking: Redis first, MySQL as the truth behind it. A foreign one is absent.
+ *
+ * @param requestId well-formed
+ */
 export async function findBooking(ports: Ports, requestId: string, customerId: string): Promise<Found> {
-  if (!requestIdSchema.safeParse(requestId).success) return ABSENT
   const shown = await shownByRedis(ports, requestId)
   const booking = shown === 'away' ? undefined : shown.booking
   if (booking !== undefined && booking.customerId !== customerId) return ABSENT

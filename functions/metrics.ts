@@ -14,6 +14,8 @@ export interface Metrics {
   readonly contentType: string
 }
 
+type Child = Histogram.Internal<'method' | 'route' | 'status'>
+
 /**
  * Metrics of this server, in a registry of their own: two servers in one process do not mix.
  *
@@ -35,17 +37,23 @@ export function createMetrics({ ofProcess }: { readonly ofProcess: boolean }): M
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers: [registry],
   })
-  // Finding a labelled child costs more than raising it: each is found once. Routes and statuses are few.
-  const children = new Map<string, Histogram.Internal<'method' | 'route' | 'status'>>()
+  // Finding a labelled child costs more than raising it: each is found once. Routes, methods and statuses are few.
+  const children = new Map<string, Map<string, Map<number, Child>>>()
+  const childOf = (method: string, route: string, status: number): Child => {
+    let methods = children.get(route)
+    if (methods === undefined) children.set(route, (methods = new Map<string, Map<number, Child>>()))
+    let statuses = methods.get(method)
+    if (statuses === undefined) methods.set(method, (statuses = new Map<number, Child>()))
+    let child = statuses.get(status)
+    if (child === undefined) statuses.set(status, (child = exchanges.labels(method, route, String(status))))
+    return child
+  }
   return {
     countAccept(command, answer) {
       accepts.inc({ command, answer })
     },
     observeExchange(method, route, status, ms) {
-      const name = `${method} ${route} ${status}`
-      let child = children.get(name)
-      if (child === undefined) children.set(name, (child = exchanges.labels(method, route, String(status))))
-      child.observe(ms / 1_000)
+      childOf(method, route, status).observe(ms / 1_000)
     },
     gauge(name, help, count) {
       const gauge: Gauge = new Gauge({
