@@ -44,9 +44,10 @@ async function xadd(scene: Scene): ReturnType<Row> {
 }
 
 async function bulkInserts(scene: Scene): ReturnType<Row> {
-  const { act, size } = scene
+  const { act, size, houses } = scene
   const { databaseUrl, knex } = act.stage
   const plan = distinctPlan(scene)
+  await insertRows(databaseUrl, { ...plan, house: houses.warm }, size.warmUp)
   const [clock, own] = [act.clock(), process.cpuUsage()]
   const seconds = await insertRows(databaseUrl, plan, size.drain)
   const seats = await readSeats(knex, plan.house.performanceIds)
