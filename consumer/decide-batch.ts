@@ -3,7 +3,8 @@ import type { DecidedStatus, Reason } from '../shared/outcomes.ts'
 import { partitionOf, slotOf, type Topology } from '../shared/placement.ts'
 import { decide, type Decision } from './decide.ts'
 import type { Entry, Malformed, ParsedEntry } from './parse-entry.ts'
-import { FREE, type SectionState } from './section-state.ts'
+import { FREE } from './seat-holders.ts'
+import type { SectionState } from './section-state.ts'
 
 /** What a consumer holds of a partition: the epoch of its claim, and the place of the newest decision. */
 export interface Stake {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { BookCommand, CancelCommand } from '../shared/commands.ts'
 import { deriveRequestId } from '../shared/request-id.ts'
 import { decide } from './decide.ts'
-import { FREE, SectionState, type PerformanceTerms } from './section-state.ts'
+import { FREE, SeatHolders } from './seat-holders.ts'
+import { SectionState, type PerformanceTerms } from './section-state.ts'
 
 const START_MS = 1_800_000_000_000
 
@@ -17,7 +18,7 @@ const idOf = (key: string): string => deriveRequestId('alice', 'hamlet', key)
 
 function section(taken: Record<string, string> = {}): SectionState {
   const holders = new Map(['1-1', '1-2', '1-3'].map((seatId) => [seatId, taken[seatId] ?? FREE]))
-  return new SectionState({ terms, exists: true, holders })
+  return new SectionState({ terms, exists: true, holders: SeatHolders.of(holders) })
 }
 
 function book(key: string, seatIds: string[], atMs = START_MS - 500_000): BookCommand {
@@ -78,8 +79,8 @@ describe('deciding a booking', () => {
   })
 
   it('tells an unknown performance from an unknown section', () => {
-    const nowhere = new SectionState({ terms: undefined, exists: false, holders: new Map() })
-    const noSection = new SectionState({ terms, exists: false, holders: new Map() })
+    const nowhere = new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) })
+    const noSection = new SectionState({ terms, exists: false, holders: SeatHolders.of(new Map()) })
     expect(decide(nowhere, book('k', ['1-1'])).reason?.code).toBe('UNKNOWN_PERFORMANCE')
     expect(decide(noSection, book('k', ['1-1'])).reason?.code).toBe('UNKNOWN_SECTION')
   })

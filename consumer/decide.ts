@@ -1,6 +1,6 @@
 import type { BookCommand, CancelCommand, Command } from '../shared/commands.ts'
 import type { DecidedStatus, Reason } from '../shared/outcomes.ts'
-import { FREE, type SeatChange, type SectionView } from './section-state.ts'
+import type { SeatChange, SectionView } from './section-state.ts'
 
 /** What becomes of a command. */
 export interface Decision {
@@ -47,12 +47,12 @@ function whyNot(section: SectionView, command: BookCommand): Reason | undefined 
   const nowMs = command.requestedAtUs / 1_000
   if (terms.saleOpensAtMs !== undefined && nowMs < terms.saleOpensAtMs) return { code: 'SALE_NOT_OPEN' }
   if (terms.saleClosesAtMs !== undefined && nowMs >= terms.saleClosesAtMs) return { code: 'SALE_CLOSED' }
-  if (command.seatIds.every((seatId) => section.holderOf(seatId) === FREE)) return undefined
-  const unknown = command.seatIds.filter((seatId) => section.holderOf(seatId) === undefined)
+  if (command.seatIds.every((seatId) => section.isFree(seatId) === true)) return undefined
+  const unknown = command.seatIds.filter((seatId) => section.isFree(seatId) === undefined)
   if (unknown.length > 0) return { code: 'UNKNOWN_SEAT', seatIds: unknown }
   return {
     code: 'SEAT_TAKEN',
-    seatIds: command.seatIds.filter((seatId) => section.holderOf(seatId) !== FREE),
+    seatIds: command.seatIds.filter((seatId) => section.isFree(seatId) !== true),
   }
 }
 

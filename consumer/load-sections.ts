@@ -2,7 +2,9 @@ import type { Knex } from 'knex'
 import { inVersion } from '../shared/catalogue/in-version.ts'
 import { slotOf } from '../shared/placement.ts'
 import type { LoadSections, SectionKey } from './section-memory.ts'
-import { FREE, SectionState, type PerformanceTerms } from './section-state.ts'
+import { SeatHolders } from './seat-holders.ts'
+import { SeatPlans } from './seat-plans.ts'
+import { SectionState, type PerformanceTerms } from './section-state.ts'
 
 interface TermsRow {
   performance_id: string
@@ -27,6 +29,7 @@ interface BookedRow extends SeatRow {
  * layout is that version's, so that a catalogue change in between shows as a changed version.
  */
 export function sectionLoader(knex: Knex): LoadSections {
+  const plans = new SeatPlans()
   return async (keys) => {
     const byPerformance = new Map<string, SectionKey[]>()
     for (const key of keys) {
@@ -38,6 +41,7 @@ export function sectionLoader(knex: Knex): LoadSections {
       [...byPerformance].map(([performanceId, wanted]) =>
         loadPerformance(
           knex,
+          plans,
           performanceId,
           wanted.map((key) => key.sectionId),
         ),
@@ -49,6 +53,7 @@ export function sectionLoader(knex: Knex): LoadSections {
 
 async function loadPerformance(
   knex: Knex,
+  plans: SeatPlans,
   performanceId: string,
   sectionIds: readonly string[],
 ): Promise<(SectionKey & { state: SectionState })[]> {
@@ -62,21 +67,20 @@ async function loadPerformance(
           readBooked(knex, performanceId, sectionIds),
         ])
   const exist = new Set(existing)
-  const holders = new Map(sectionIds.map((sectionId) => [sectionId, new Map<string, string>()]))
-  for (const seat of seats) holders.get(seat.section_id)?.set(seat.seat_id, FREE)
+  const seatIds = new Map(sectionIds.map((sectionId): [string, string[]] => [sectionId, []]))
+  for (const seat of seats) seatIds.get(seat.section_id)?.push(seat.seat_id)
+  const holders = new Map(
+    Array.from(seatIds, ([sectionId, own]) => [sectionId, new SeatHolders(plans.of(own))]),
+  )
   for (const { section_id, seat_id, request_id } of booked) {
     const section = holders.get(section_id)
     // Not where the layout has such a seat no more.
-    if (section?.has(seat_id) === true) section.set(seat_id, request_id)
+    if (section?.isFree(seat_id) !== undefined) section.set(seat_id, request_id)
   }
-  return sectionIds.map((sectionId) => ({
+  return Array.from(holders, ([sectionId, own]) => ({
     performanceId,
     sectionId,
-    state: new SectionState({
-      terms,
-      exists: exist.has(sectionId),
-      holders: holders.get(sectionId) ?? new Map<string, string>(),
-    }),
+    state: new SectionState({ terms, exists: exist.has(sectionId), holders: own }),
   }))
 }
 

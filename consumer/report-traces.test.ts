@@ -6,6 +6,7 @@ import { deriveRequestId } from '../shared/request-id.ts'
 import { decideBatch } from './decide-batch.ts'
 import { parseEntry } from './parse-entry.ts'
 import { reportTraces } from './report-traces.ts'
+import { SeatHolders } from './seat-holders.ts'
 import { SectionState } from './section-state.ts'
 
 const topology = { version: 1, shards: 1, partitionsPerShard: 1 }
@@ -41,7 +42,7 @@ it('says what became of commands whose trace is recorded, and of no others', () 
     shard: 0,
     shardSlot: 0,
     stakes: new Map([[0, { epoch: 1, sequence: 0 }]]),
-    section: () => new SectionState({ terms: undefined, exists: false, holders: new Map() }),
+    section: () => new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
     storedBefore: new Map(),
     poison: new Map(),
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SectionMemory, type SectionKey } from './section-memory.ts'
-import { FREE, SectionState } from './section-state.ts'
+import { FREE, SeatHolders } from './seat-holders.ts'
+import { SectionState } from './section-state.ts'
 
 const SEATS = 100
 
@@ -14,7 +15,7 @@ function memoryOf(maxSeats: number, loads: SectionKey[][] = []): SectionMemory {
           Array.from({ length: exists ? SEATS : 0 }, (_, i): [string, string] => [`1-${i}`, FREE]),
         )
         const terms = { version: 1, startsAtMs: 0, saleOpensAtMs: undefined, saleClosesAtMs: undefined }
-        return { ...key, state: new SectionState({ terms, exists, holders }) }
+        return { ...key, state: new SectionState({ terms, exists, holders: SeatHolders.of(holders) }) }
       }),
     )
   }, maxSeats)

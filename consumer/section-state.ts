@@ -1,3 +1,5 @@
+import { FREE, type SeatHolders } from './seat-holders.ts'
+
 /** What `decide` needs to know of a performance. Times in milliseconds since 1970 UTC. */
 export interface PerformanceTerms {
   /** The catalogue version these terms are of. */
@@ -7,17 +9,14 @@ export interface PerformanceTerms {
   readonly saleClosesAtMs: number | undefined
 }
 
-/** Stands for "nobody" where a seat's holder is named. */
-export const FREE = ''
-
 /** What `decide` may ask of a section. */
 export interface SectionView {
   /** Undefined: there is no such performance. */
   readonly terms: PerformanceTerms | undefined
   /** False: the performance has no such section. */
   readonly exists: boolean
-  /** The request that holds a seat, FREE, or undefined where there is no such seat. */
-  holderOf(seatId: string): string | undefined
+  /** Undefined where there is no such seat. */
+  isFree(seatId: string): boolean | undefined
   /** The seats that a request holds now; undefined if it holds none. */
   seatsOf(requestId: string): readonly string[] | undefined
 }
@@ -49,8 +48,7 @@ interface Overlay {
 export interface SectionContents {
   readonly terms: PerformanceTerms | undefined
   readonly exists: boolean
-  /** Every seat of the section with its holder, or FREE. */
-  readonly holders: Map<string, string>
+  readonly holders: SeatHolders
 }
 
 /**
@@ -61,12 +59,7 @@ export interface SectionContents {
 export class SectionState implements SectionView {
   readonly terms: PerformanceTerms | undefined
   readonly exists: boolean
-  private readonly holders: Map<string, string>
-  /**
-   * The seats of each request; undefined until somebody asks for one's. Only a cancel does, and a sale of a million seats
-   * without one would keep two hundred megabytes for nothing.
-   */
-  private bookings: Map<string, readonly string[]> | undefined
+  private readonly holders: SeatHolders
   private readonly overlays: Overlay[] = []
 
   constructor(contents: SectionContents) {
@@ -77,7 +70,7 @@ export class SectionState implements SectionView {
 
   /** Its weight in memory, in seats: also a section without seats weighs something, and clients choose the names. */
   get size(): number {
-    return this.holders.size + SECTION_WEIGHT
+    return this.holders.seatCount + SECTION_WEIGHT
   }
 
   /** True while a batch that touched this section is not settled in either way: it must stay in memory. */
@@ -85,12 +78,21 @@ export class SectionState implements SectionView {
     return this.overlays.length > 0
   }
 
+  isFree(seatId: string): boolean | undefined {
+    for (let i = this.overlays.length - 1; i >= 0; i--) {
+      const holder = this.overlays[i]?.holders.get(seatId)
+      if (holder !== undefined) return holder === FREE
+    }
+    return this.holders.isFree(seatId)
+  }
+
+  /** The request that holds a seat, FREE, or undefined where there is no such seat. */
   holderOf(seatId: string): string | undefined {
     for (let i = this.overlays.length - 1; i >= 0; i--) {
       const holder = this.overlays[i]?.holders.get(seatId)
       if (holder !== undefined) return holder
     }
-    return this.holders.get(seatId)
+    return this.holders.holderOf(seatId)
   }
 
   seatsOf(requestId: string): readonly string[] | undefined {
@@ -98,8 +100,8 @@ export class SectionState implements SectionView {
       const overlay = this.overlays[i]
       if (overlay?.bookings.has(requestId)) return overlay.bookings.get(requestId)
     }
-    this.bookings ??= seatsByRequest(this.holders)
-    return this.bookings.get(requestId)
+    const seatIds = this.holders.seatsOf(requestId)
+    return seatIds.length === 0 ? undefined : seatIds
   }
 
   /** Begins the overlay of a new batch. */
@@ -134,26 +136,10 @@ export class SectionState implements SectionView {
     const overlay = this.overlays.shift()
     if (overlay === undefined) return
     for (const [seatId, holder] of overlay.holders) this.holders.set(seatId, holder)
-    if (this.bookings === undefined) return
-    for (const [requestId, seatIds] of overlay.bookings) {
-      if (seatIds === undefined) this.bookings.delete(requestId)
-      else this.bookings.set(requestId, seatIds)
-    }
   }
 
   /** Throws away every batch that has not committed. */
   discard(): void {
     this.overlays.length = 0
   }
-}
-
-function seatsByRequest(holders: ReadonlyMap<string, string>): Map<string, readonly string[]> {
-  const bookings = new Map<string, string[]>()
-  for (const [seatId, requestId] of holders) {
-    if (requestId === FREE) continue
-    const seats = bookings.get(requestId)
-    if (seats === undefined) bookings.set(requestId, [seatId])
-    else seats.push(seatId)
-  }
-  return bookings
 }

@@ -10,7 +10,8 @@ import type { Batch, Stake, StoredDecision } from './decide-batch.ts'
 import { createConsumerMetrics } from './metrics.ts'
 import type { Entry } from './parse-entry.ts'
 import { SectionMemory, type LoadSections } from './section-memory.ts'
-import { FREE, SectionState } from './section-state.ts'
+import { FREE, SeatHolders } from './seat-holders.ts'
+import { SectionState } from './section-state.ts'
 import { ShardLoop } from './shard-loop.ts'
 import type { ShardLoopPorts } from './shard-loop-ports.ts'
 
@@ -61,7 +62,7 @@ class Stage {
       const loaded = keys.map((key) => {
         const seats = key.sectionId === 'A' ? this.taken : new Map<string, string>()
         const holders = new Map(['1-1', '1-2', '1-3'].map((seat) => [seat, seats.get(seat) ?? FREE]))
-        return { ...key, state: new SectionState({ terms, exists: true, holders }) }
+        return { ...key, state: new SectionState({ terms, exists: true, holders: SeatHolders.of(holders) }) }
       })
       return this.loading.then(() => loaded)
     }
@@ -375,7 +376,7 @@ describe('an owner', () => {
     await settle(20)
     // Somebody else claimed meanwhile, and sold the seat.
     stage.stakes = new Map([[partition, { epoch: 2, sequence: 1 }]])
-    stage.taken.set('1-1', 'somebody else’s')
+    stage.taken.set('1-1', deriveRequestId('somebody else', 'hamlet', 'k'))
     first.end({ kind: 'refused', refused: new Set([partition]) })
     await waitUntil(() => stage.lost.length > 0)
     await settle(10)
@@ -399,7 +400,7 @@ describe('an owner', () => {
     // The seats have been read, and their answer is on its way.
     await waitUntil(() => stage.loads === 1)
     // Meanwhile somebody else owned the partition and sold the seat.
-    stage.taken.set('1-1', 'bobs-request')
+    stage.taken.set('1-1', deriveRequestId('bob', 'hamlet', 'k'))
     stage.stakes = new Map([[partition, { epoch: 3, sequence: 7 }]])
     stage.loop.own(stage.stakes)
     answer()

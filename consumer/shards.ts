@@ -14,6 +14,7 @@ import { findStored } from './find-stored.ts'
 import { sectionLoader } from './load-sections.ts'
 import type { ConsumerMetrics } from './metrics.ts'
 import { SectionMemory } from './section-memory.ts'
+import { SeatHolders } from './seat-holders.ts'
 import { SectionState } from './section-state.ts'
 import { settleBatch } from './settle-batch.ts'
 import { ShardLoop } from './shard-loop.ts'
@@ -83,7 +84,8 @@ export class Shards {
             shard: number,
             shardSlot: key.slot,
             stakes: new Map(),
-            section: () => new SectionState({ terms: undefined, exists: false, holders: new Map() }),
+            section: () =>
+              new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
             storedBefore: new Map(),
             poison: new Map(),
           })

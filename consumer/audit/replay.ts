@@ -1,7 +1,9 @@
 import type { Command } from '../../shared/commands.ts'
 import type { DecidedStatus, ReasonCode } from '../../shared/outcomes.ts'
 import { decide, type Decision } from '../decide.ts'
-import { FREE, SectionState, type PerformanceTerms } from '../section-state.ts'
+import { SeatHolders } from '../seat-holders.ts'
+import { seatPlanOf, type SeatPlan } from '../seat-plans.ts'
+import { SectionState, type PerformanceTerms } from '../section-state.ts'
 import type { Finding } from './findings.ts'
 
 /** A decision as it is stored. */
@@ -51,6 +53,7 @@ export interface Replay {
 export function replaySection(history: SectionHistory): Replay {
   const findings: Finding[] = []
   const held = new Map<string, string>()
+  const plans = new Map<number, SeatPlan>()
   let epoch = 0
   for (const stored of history.decisions) {
     const about = { sectionId: history.sectionId, requestId: stored.requestId, sequence: stored.sequence }
@@ -64,7 +67,7 @@ export function replaySection(history: SectionHistory): Replay {
       if (!history.deadLetters.has(stored.requestId)) complain('dead-letter-missing', 'rejected as INTERNAL')
       continue
     }
-    const section = sectionAt(history, stored.performanceVersion, held)
+    const section = sectionAt(history, plans, stored.performanceVersion, held)
     if (section === undefined)
       complain('version-unknown', `decided under version ${stored.performanceVersion}`)
     else {
@@ -80,17 +83,20 @@ export function replaySection(history: SectionHistory): Replay {
 
 /** The section as the decision found it. Version 0 stands for "no such performance". */
 function sectionAt(
-  history: SectionHistory,
+  { versions }: SectionHistory,
+  plans: Map<number, SeatPlan>,
   version: number,
   held: ReadonlyMap<string, string>,
 ): SectionState | undefined {
-  const found = history.versions.get(version)
+  const found = versions.get(version)
   if (version !== 0 && found === undefined) return undefined
-  return new SectionState({
-    terms: found?.terms,
-    exists: found?.exists ?? false,
-    holders: new Map(found?.seatIds.map((seatId) => [seatId, held.get(seatId) ?? FREE])),
-  })
+  let plan = plans.get(version)
+  if (plan === undefined) plans.set(version, (plan = seatPlanOf(found?.seatIds ?? [])))
+  const holders = new SeatHolders(plan)
+  for (const [seatId, requestId] of held) {
+    if (holders.isFree(seatId) !== undefined) holders.set(seatId, requestId)
+  }
+  return new SectionState({ terms: found?.terms, exists: found?.exists ?? false, holders })
 }
 
 function commandOf(stored: StoredDecision): Command {

@@ -3,6 +3,7 @@ import { claimPartitions, type ShardKey } from '../../consumer/claim-partitions.
 import { commitBatch, type CommitResult } from '../../consumer/commit-batch.ts'
 import { decideBatch, type Poison, type Stake } from '../../consumer/decide-batch.ts'
 import { parseEntry, type Entry } from '../../consumer/parse-entry.ts'
+import { SeatHolders } from '../../consumer/seat-holders.ts'
 import { SectionState } from '../../consumer/section-state.ts'
 import { encodeCommand } from '../../shared/commands.ts'
 import { firstSlotOfShard, partitionOf } from '../../shared/placement.ts'
@@ -75,7 +76,7 @@ async function commit(entries: readonly Entry[], condemned: Poison | undefined):
     shard: SHARD,
     shardSlot: shardKey().slot,
     stakes,
-    section: () => new SectionState({ terms: undefined, exists: false, holders: new Map() }),
+    section: () => new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
     storedBefore: new Map(),
     poison: new Map(
       condemned && [lost, kept].map((name) => [deriveRequestId('alice', name, 'k'), condemned]),

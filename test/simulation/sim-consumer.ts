@@ -4,7 +4,8 @@ import { createConsumerMetrics } from '../../consumer/metrics.ts'
 import { Ownership, type OwnershipPorts } from '../../consumer/ownership.ts'
 import type { Entry } from '../../consumer/parse-entry.ts'
 import { SectionMemory, type LoadSections } from '../../consumer/section-memory.ts'
-import { FREE, SectionState } from '../../consumer/section-state.ts'
+import { FREE, SeatHolders } from '../../consumer/seat-holders.ts'
+import { SectionState } from '../../consumer/section-state.ts'
 import { ShardLoop } from '../../consumer/shard-loop.ts'
 import type { ReadRequest } from '../../consumer/shard-reader.ts'
 import { commandId } from '../../shared/commands.ts'
@@ -186,7 +187,10 @@ export class SimConsumer {
             mysql.holderOf(`${key.performanceId}/${key.sectionId}/${seatId}`) ?? FREE,
           ])
           const terms = { version: 1, startsAtMs: 9e15, saleOpensAtMs: undefined, saleClosesAtMs: undefined }
-          return { ...key, state: new SectionState({ terms, exists: true, holders: new Map(seats) }) }
+          return {
+            ...key,
+            state: new SectionState({ terms, exists: true, holders: SeatHolders.of(new Map(seats)) }),
+          }
         }),
       )
     const reader = new SimReader(this.around, process, (number) => this.partitionOf(shard, number))
