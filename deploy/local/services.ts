@@ -5,7 +5,7 @@ import { KeptProcess } from './keep-running.ts'
 import { freePort, portIsFree } from './ports.ts'
 import { lastLine } from './private-server.ts'
 import { SetupError } from './setup-error.ts'
-import { nodeArguments } from './node-arguments.ts'
+import { nodeArguments, nodeEnvironment } from './node-arguments.ts'
 
 /** One function server or consumer. */
 export interface Service {
@@ -41,7 +41,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       args: [...nodeArguments(bundle), join(root, 'dist', bundle)],
       cwd: root,
       logFile,
-      environment,
+      environment: { ...nodeEnvironment, ...environment },
       channel: true,
     })
   return { name, url, logFile, process: KeptProcess.begin({ name, start, log, onRestart }, await start()) }

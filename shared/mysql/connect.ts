@@ -21,11 +21,17 @@ const SOCKET_SILENCE_MS: Record<MysqlRole, number> = { commit: 8_000, read: 5_00
 /** Milliseconds after which the pool ends a connection that nobody wanted. */
 const IDLE_MS: Record<MysqlRole, number> = { commit: 2_000, read: 3_000 }
 
+/**
+ * Whatever the server is set to: what does not fit is refused, never cut off, and a backslash escapes, as the driver takes for
+ * granted when it writes values into statements.
+ */
+const SQL_MODE = `sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'`
+
 const sessionSettings: Record<MysqlRole, string> = {
   commit:
-    `SET SESSION wait_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, net_read_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, ` +
+    `SET SESSION ${SQL_MODE}, wait_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, net_read_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, ` +
     `net_write_timeout = ${COMMIT_SESSION_TIMEOUT_SECONDS}, innodb_lock_wait_timeout = 3`,
-  read: 'SET SESSION innodb_lock_wait_timeout = 4',
+  read: `SET SESSION ${SQL_MODE}, innodb_lock_wait_timeout = 4`,
 }
 
 /** What a platform asks of the driver. */
