@@ -48,11 +48,11 @@ module.exports = {
       comment: 'node:crypto is allowed: hashing is a function of its input.',
       severity: 'error',
       from: {
-        path: '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids|errors|ring/[a-z-]+|rebalance/(protocol|partition-map|failure-detector|holdings|rebalancing|member)))\\.ts$',
+        path: '^(consumer/(decide|decide-batch|seat-holders|seat-plans|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids|errors|ring/[a-z-]+|rebalance/(protocol|partition-map|failure-detector|holdings|rebalancing|member)))\\.ts$',
       },
       to: {
         pathNot:
-          '^(consumer/(decide|decide-batch|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids|errors|ring/[a-z-]+|rebalance/(protocol|partition-map|failure-detector|holdings|rebalancing|member)))\\.ts$|^node_modules/zod|crypto$',
+          '^(consumer/(decide|decide-batch|seat-holders|seat-plans|section-state|parse-entry|audit/(replay|findings))|shared/(placement|commands|outcomes|request-id|ids|errors|ring/[a-z-]+|rebalance/(protocol|partition-map|failure-detector|holdings|rebalancing|member)))\\.ts$|^node_modules/zod|crypto$',
       },
     },
   ],

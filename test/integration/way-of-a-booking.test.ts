@@ -116,6 +116,29 @@ describe('the way of a booking', () => {
     expect(await consumer.count('repeats')).toBeGreaterThanOrEqual(1)
   })
 
+  it('that Redis has forgotten meanwhile, or remembers as another wish, is known again once it is decided', async () => {
+    const forgotten: string[] = []
+    let remembered: Record<string, string> = {}
+    await inOneBatch(async () => {
+      for (const seatId of ['1-6', '1-7']) {
+        const requestId = requestIdOf(await server.book('alice', seats('D', seatId)))
+        forgotten.push(requestId)
+        remembered = await world.redis.hgetall(world.keys.record(requestId))
+      }
+      const [gone = '', other = ''] = forgotten
+      await world.redis.del(world.keys.record(gone), world.keys.outcome(gone))
+      await world.redis.hset(world.keys.record(other), { fingerprint: 'x'.repeat(43), customerId: 'eve' })
+    })
+    const records = await Promise.all(forgotten.map((id) => world.redis.hgetall(world.keys.record(id))))
+    for (const record of records) {
+      expect(record).toMatchObject({ customerId: 'alice', sectionId: 'D', status: 'CONFIRMED' })
+    }
+    expect(records[1]?.['fingerprint']).toBe(remembered['fingerprint'])
+    for (const id of forgotten) {
+      expect(await outcomeOf(server, 'alice', id)).toMatchObject({ status: 'CONFIRMED' })
+    }
+  })
+
   it('frees nothing by a second cancel once somebody else has the seat', async () => {
     const stream = world.streamOf('hamlet', 'D')
     const first = String((await bookAndWait(server, 'alice', seats('D', '1-3')))['requestId'])
