@@ -6,6 +6,8 @@ import type { Statement } from './commit-statements.ts'
 interface TransactionClient {
   /** The transaction's own connection. */
   acquireConnection(): Promise<Connection>
+  /** Tells those who listen to the pool's queries. */
+  emit(event: 'query', statement: Statement): void
 }
 
 /**
@@ -14,7 +16,9 @@ interface TransactionClient {
  * them all into the message of an error.
  */
 export async function run(trx: Knex.Transaction, { sql, bindings }: Statement): Promise<unknown> {
-  const connection = await (trx.client as TransactionClient).acquireConnection()
+  const client = trx.client as TransactionClient
+  const connection = await client.acquireConnection()
+  client.emit('query', { sql, bindings })
   return new Promise((resolve, reject) => {
     connection.query(sql, [...bindings] as QueryValues, (error, result, columns) => {
       if (error === null) resolve([result, columns])
