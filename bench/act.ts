@@ -7,7 +7,7 @@ import { Generator } from './load/generator.ts'
 import type { Job, LoadReport } from './load/job.ts'
 import { peakMemoryMb, ProcessorClock } from './processor-time.ts'
 import { SECRET, type Stage } from './stage.ts'
-import { nodeArguments, nodeEnvironment } from '../deploy/local/node-arguments.ts'
+import { nodeArguments, nodeEnvironment } from '../deploy/local/node-settings.ts'
 
 const READY_MS = 30_000
 const STOP_GRACE_MS = 15_000

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { nodeArguments } from '../../deploy/local/node-arguments.ts'
+import { nodeArguments } from '../../deploy/local/node-settings.ts'
 import type { Job, LoadReport } from './job.ts'
 
 type Message = { readonly report: LoadReport } | { readonly failed: string }

@@ -5,7 +5,7 @@ import { KeptProcess } from './keep-running.ts'
 import { freePort, portIsFree } from './ports.ts'
 import { lastLine } from './private-server.ts'
 import { SetupError } from './setup-error.ts'
-import { nodeArguments, nodeEnvironment } from './node-arguments.ts'
+import { nodeArguments, nodeEnvironment } from './node-settings.ts'
 
 /** One function server or consumer. */
 export interface Service {
