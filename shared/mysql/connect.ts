@@ -114,6 +114,7 @@ export function knexConfig(
         connection.stream.setTimeout(SOCKET_SILENCE_MS[role], () => {
           connection.stream.destroy(new Error('the connection to MySQL fell silent'))
         })
+        keepAnErrorListener(connection)
         connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (isolationError) => {
           if (isolationError) {
             done(isolationError, connection)
@@ -126,6 +127,18 @@ export function knexConfig(
       },
     },
     acquireConnectionTimeout: 10_000,
+  }
+}
+
+/**
+ * When Knex ends a connection it takes all listeners off as soon as the driver has written its goodbye. If the network is
+ * gone, that is long before the socket says so, and an error event that nobody listens to ends the process.
+ */
+function keepAnErrorListener(connection: Connection): void {
+  const removeAllListeners = connection.removeAllListeners.bind(connection)
+  connection.removeAllListeners = (event) => {
+    removeAllListeners(event)
+    return connection.on('error', silent)
   }
 }
 
