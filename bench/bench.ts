@@ -8,7 +8,7 @@ import { summarize } from './report/summarize.ts'
 import { writeJson } from './report/write-json.ts'
 import { writePlots } from './report/write-plots.ts'
 import type { Measured } from './row.ts'
-import { limitRows } from './rows/limits.ts'
+import { limitRows, plainRows } from './rows/limits.ts'
 import { ourRows } from './rows/ours.ts'
 import { peerRows } from './rows/peers.ts'
 import { buildHouses, type Row, type Size } from './rows/scene.ts'
@@ -25,8 +25,8 @@ const WHOLE_ROUNDS = 5
 
 /** Rows that are compared stand beside each other: the machine may be another one some minutes later. */
 const neighbours = [
-  /^limit\/bare|^ours\/(accept|status)$/,
-  /^limit\/|^ours\/drain$/,
+  /^limit\/bare|^plain\/accept$|^ours\/(accept|status)$/,
+  /^limit\/|^plain\/|^ours\/drain$/,
   /^peer\/[^/]+$|^ours\/whole-/,
   /^peer\/|^ours\/hot-/,
 ]
@@ -37,6 +37,7 @@ const standing = (name: string): number => {
 
 const allRows: readonly (readonly [string, Row])[] = Object.entries({
   ...limitRows,
+  ...plainRows,
   ...peerRows(),
   ...ourRows,
 }).sort(([a], [b]) => standing(a) - standing(b))

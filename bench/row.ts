@@ -1,6 +1,6 @@
 /** One row of the table in one round. */
 export interface Measured {
-  /** Stable id, e.g. 'limit/bare', 'limit/xadd', 'limit/bulk-inserts', 'peer/unique-key', 'ours/accept'. */
+  /** Stable id, e.g. 'limit/bare', 'limit/xadd', 'limit/bulk-inserts', 'plain/drain', 'peer/unique-key', 'ours/accept'. */
   readonly row: string
   /** Requests (or rows) that were answered as they should. */
   readonly count: number

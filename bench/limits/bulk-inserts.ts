@@ -10,9 +10,11 @@ const SHARDS = 4
 
 type Row = readonly (string | number | null)[]
 
-interface Booked {
+/** The values of a decided booking's rows, in the order of `insertBatch`'s columns. */
+export interface Booked {
   readonly decision: Row
-  readonly seat: Row
+  /** Undefined: rejected. */
+  readonly seat: Row | undefined
 }
 
 /**
@@ -82,14 +84,16 @@ function bookedRow(plan: BookingPlan, request: number): Booked {
   }
 }
 
-async function insertBatch(trx: Knex.Transaction, batch: readonly Booked[]): Promise<void> {
+export async function insertBatch(trx: Knex.Transaction, batch: readonly Booked[]): Promise<void> {
   await trx.raw(
     `INSERT INTO decisions (slot, request_id, command, customer_id, performance_id, section_id, seat_ids, fingerprint,
        status, reason, reason_seat_ids, performance_version, shard, partition_number, sequence, epoch,
        requested_at_us, decided_at_ms) VALUES ?`,
     [batch.map(({ decision }) => decision)] as never,
   )
+  const seats = batch.map(({ seat }) => seat).filter((seat) => seat !== undefined)
+  if (seats.length === 0) return
   await trx.raw('INSERT INTO booked_seats (slot, performance_id, section_id, seat_id, request_id) VALUES ?', [
-    batch.map(({ seat }) => seat),
+    seats,
   ] as never)
 }

@@ -40,7 +40,7 @@ const bars = (rows: readonly RowSummary[]): EChartsCoreOption => ({
 const legend = { top: 62, left: 16, itemGap: 24, textStyle: { color: INK } }
 
 /** The first part of a row's id. */
-const KINDS = ['limit', 'peer', 'ours']
+const KINDS = ['limit', 'plain', 'peer', 'ours']
 
 const kindOf = ({ row }: RowSummary): string => row.split('/')[0] ?? ''
 

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { readWholeHistory } from '../checks/read-truth.ts'
 import { decided, entriesOnStreams, untilSettled } from '../checks/undecided.ts'
 import { outcomeBytes, redisBytes, transactionFigures } from '../server-figures.ts'
+import type { Served } from '../act.ts'
 import {
   answered,
   closedLoop,
@@ -39,11 +40,31 @@ export async function accept(scene: Scene): ReturnType<Row> {
   }
 }
 
+/** Full streams, decided and committed. */
+export const drain: Row = async (scene) => {
+  const { act } = scene
+  let consumer: Served | undefined
+  const measured = await drained(scene, async () => {
+    consumer = await act.consumer({}, { ready: false })
+  })
+  const transactions = consumer && (await transactionFigures(consumer.port))
+  return { ...measured, figures: { ...measured.figures, ...transactions } }
+}
+
+/** The same streams, drained by code that promises nothing. It sees to the seats all the same. */
+export const plainDrain: Row = (scene) =>
+  drained(scene, () => scene.act.announced('consumer', 'bench-plain-drain', []), { ordered: false })
+
 /**
- * Full streams, decided and committed. In front lie as many requests as let the consumer compile what it runs; the clock runs
- * from when those are decided.
+ * In front lie as many requests as let the consumer compile what it runs; the clock runs from when those are decided.
+ *
+ * @param start begins to drain
  */
-export async function drain(scene: Scene): ReturnType<Row> {
+async function drained(
+  scene: Scene,
+  start: () => Promise<unknown>,
+  { ordered = true } = {},
+): ReturnType<Row> {
   const { act, size } = scene
   const { redis, knex } = act.stage
   const bytes = await redisBytes(redis)
@@ -60,7 +81,7 @@ export async function drain(scene: Scene): ReturnType<Row> {
     },
   })
   const total = inFront + answered(report, 'accepted')
-  const consumer = await act.consumer({}, { ready: false })
+  await start()
   const deadline = performance.now() + DRAIN_MS
   const until = async (enough: number): Promise<number> => {
     for (;;) {
@@ -77,12 +98,11 @@ export async function drain(scene: Scene): ReturnType<Row> {
   const count = total - first
   const cpuUs = clock.each(count)
   await untilSettled(redis, knex)
-  const { wrong, lost } = await judge(scene, plan)
+  const { wrong, lost } = await judge(scene, plan, { ordered })
   const figures = {
     ...{ rssMb: act.rssMb('consumer'), lost },
     redisBytesEach: ((await redisBytes(redis)) - bytes) / total,
     outcomeBytes: await outcomeBytes(redis),
-    ...(await transactionFigures(consumer.port)),
   }
   return { count, seconds, cpuUs, figures, wrong }
 }

@@ -1,30 +1,52 @@
+import { countPlainEntries } from '../limits/plain-streams.ts'
 import { addEntries, countEntries } from '../limits/xadd.ts'
 import { insertRows } from '../limits/bulk-inserts.ts'
 import { readSeats } from '../checks/read-truth.ts'
 import type { Plan } from '../load/plan.ts'
+import { plainDrain } from './accept-and-drain.ts'
+import type { Measured } from '../row.ts'
 import { answered, CONNECTIONS, distinctPlan, type Row, type Scene } from './scene.ts'
+
+/** A plan's requests to the bare server, and how many there were before to warm it up. */
+async function fromBareServer(
+  { act, size }: Scene,
+  plan: Plan,
+  count: number,
+): Promise<{ readonly warm: number; readonly measured: Omit<Measured, 'row'> }> {
+  const { port } = await act.announced('server', 'bench-bare', [])
+  const load = (requests: number): ReturnType<typeof act.load> =>
+    act.load({
+      ...{ ports: [port], plan, until: 'answer', connections: CONNECTIONS.answer },
+      ...{ count: requests, seconds: size.seconds },
+      pace: { kind: 'closed', customers: CONNECTIONS.answer },
+    })
+  const { sent: warm } = await load(2 * size.warmUp)
+  const clock = act.clock()
+  const report = await load(count)
+  const accepted = answered(report, 'accepted')
+  const measured = {
+    ...{ count: accepted, seconds: report.seconds, cpuUs: clock.each(accepted) },
+    latencyMs: { ...report.latencyMs },
+    wrong: accepted === report.sent ? [] : [`${report.sent - accepted} were not answered as they should be`],
+  }
+  return { warm, measured }
+}
 
 const bare =
   (plan: Plan): Row =>
-  async ({ act, size }) => {
-    const { port } = await act.announced('server', 'bench-bare', [])
-    const load = (count: number, seconds: number): ReturnType<typeof act.load> =>
-      act.load({
-        ...{ ports: [port], plan, until: 'answer', connections: CONNECTIONS.answer, count, seconds },
-        pace: { kind: 'closed', customers: CONNECTIONS.answer },
-      })
-    await load(2 * size.warmUp, size.seconds)
-    const clock = act.clock()
-    const report = await load(2 * size.count, size.seconds)
-    const count = answered(report, 'accepted')
-    return {
-      count,
-      seconds: report.seconds,
-      cpuUs: clock.each(count),
-      latencyMs: { ...report.latencyMs },
-      wrong: count === report.sent ? [] : [`${report.sent - count} answers were not 200`],
-    }
+  async (scene) => {
+    const { measured } = await fromBareServer(scene, plan, 2 * scene.size.count)
+    return measured
   }
+
+/** What accepts cost that keep no promise but that Redis has them. */
+async function plainAccept(scene: Scene): ReturnType<Row> {
+  const { warm, measured } = await fromBareServer(scene, distinctPlan(scene), scene.size.count)
+  const found = await countPlainEntries(scene.act.stage.redis)
+  const wrong =
+    found === warm + measured.count ? [] : [`${found} entries of ${warm + measured.count} requests`]
+  return { ...measured, wrong: [...measured.wrong, ...wrong] }
+}
 
 /** Measured in this process, whose processor time stands as that of the load. */
 async function xadd(scene: Scene): ReturnType<Row> {
@@ -69,4 +91,10 @@ export const limitRows: Readonly<Record<string, Row>> = {
   'limit/bare-post': bare({ kind: 'post', path: '/bare' }),
   'limit/xadd': xadd,
   'limit/bulk-inserts': bulkInserts,
+}
+
+/** The same work by code that promises nothing: what is left to gain, and what the promises cost. */
+export const plainRows: Readonly<Record<string, Row>> = {
+  'plain/accept': plainAccept,
+  'plain/drain': plainDrain,
 }

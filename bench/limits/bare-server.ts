@@ -2,7 +2,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
+import { Redis } from 'ioredis'
 import { serverOptions } from '../../functions/adapters/node-http.ts'
+import { plainStream } from './plain-streams.ts'
 
 /**
  * The least that a function server could do: Hono answers a little JSON on the same server with the same options. Nothing
@@ -13,6 +15,21 @@ app.get('/bare', (c) => c.json({ requestId: 'none', status: 'PENDING' }))
 app.post('/bare', async (c) => {
   const body: unknown = await c.req.json()
   return c.json({ requestId: 'none', status: typeof body })
+})
+
+/**
+ * A booking as one takes it in ten lines: the body goes onto its section's stream as it is, and is answered when Redis has
+ * it. Nobody is asked who they are, nothing is validated, nothing is remembered: a retry books twice. What an accept costs
+ * more than this is the price of what it promises.
+ */
+const redis = new Redis(process.env['REDIS_URL'] ?? '', { enableAutoPipelining: true })
+let requests = 0
+app.post('/bookings', async (c) => {
+  const text = await c.req.text()
+  const { sectionId } = JSON.parse(text) as { readonly sectionId: string }
+  const requestId = (requests++).toString(16).padStart(36, '0')
+  await redis.xadd(plainStream(sectionId), '*', requestId, text)
+  return c.json({ requestId, status: 'PENDING' }, 202, { location: `/bookings/${requestId}` })
 })
 
 const listener = getRequestListener(app.fetch)
