@@ -1,5 +1,12 @@
-import type { Measured } from '../row.ts'
-import { perSecondOf, type Round } from './summarize.ts'
+import {
+  bestPeerToPlain,
+  costRatio,
+  largestRss,
+  rateRatio,
+  sound,
+  toBestPeer,
+  type Figure,
+} from './round-figures.ts'
 
 /** A figure that the benchmark must reach. */
 export interface Goal {
@@ -11,20 +18,36 @@ export interface Goal {
   readonly unit: '' | 'ms' | 'MB' | 'requests'
   /** Over the rounds: the usual one, or the worst one where a single miss is a miss. */
   readonly over: 'median' | 'worst'
-  /** The figure in one round; undefined where a row of it was not measured, or has failed. */
-  readonly of: (round: Round) => number | undefined
+  readonly of: Figure
+  /**
+   * The same by code that promises nothing (`plain/…`): what is left to gain, on this machine and with these libraries.
+   * Where there is no such row, by what its parts take of the processors.
+   */
+  readonly plain?: Figure
 }
+
+/** What a booking takes at the least whose outcome is waited for, or read once. */
+const WAITED = ['plain/accept', 'plain/drain']
+const POLLED = [...WAITED, 'limit/bare']
 
 const usual = { better: 'higher', unit: '', over: 'median' } as const
 
 export const goals: readonly Goal[] = [
-  { ...usual, title: 'accept ÷ bare Hono', floor: 0.4, goal: 0.6, of: ratio('ours/accept', 'limit/bare') },
+  {
+    ...usual,
+    title: 'accept ÷ bare Hono',
+    floor: 0.4,
+    goal: 0.6,
+    of: rateRatio('ours/accept', 'limit/bare'),
+    plain: rateRatio('plain/accept', 'limit/bare'),
+  },
   {
     ...usual,
     title: 'drain ÷ bulk inserts',
     floor: 0.45,
     goal: 0.6,
-    of: ratio('ours/drain', 'limit/bulk-inserts'),
+    of: rateRatio('ours/drain', 'limit/bulk-inserts'),
+    plain: rateRatio('plain/drain', 'limit/bulk-inserts'),
   },
   {
     ...usual,
@@ -32,6 +55,7 @@ export const goals: readonly Goal[] = [
     floor: 2.5,
     goal: 4,
     of: toBestPeer('ours/whole-polling', /^peer\/[^/]+$/),
+    plain: bestPeerToPlain(/^peer\/[^/]+$/, POLLED),
   },
   {
     ...usual,
@@ -39,6 +63,7 @@ export const goals: readonly Goal[] = [
     floor: 2,
     goal: 4,
     of: toBestPeer('ours/hot-polling', /^peer\/[^/]+\/hot$/),
+    plain: bestPeerToPlain(/^peer\/[^/]+\/hot$/, POLLED),
   },
   {
     ...usual,
@@ -46,13 +71,14 @@ export const goals: readonly Goal[] = [
     floor: 2,
     goal: 3,
     of: toBestPeer('ours/whole-wait', /^peer\/[^/]+$/),
+    plain: bestPeerToPlain(/^peer\/[^/]+$/, WAITED),
   },
   {
     ...usual,
     title: 'status read ÷ bare Hono',
     floor: 0.5,
     goal: 0.7,
-    of: ratio('ours/status', 'limit/bare'),
+    of: rateRatio('ours/status', 'limit/bare'),
   },
   {
     ...usual,
@@ -108,48 +134,3 @@ export const goals: readonly Goal[] = [
     of: (round) => largestRss(sound(round, 'scale/requests/1000000')),
   },
 ]
-
-/** A row of a round, unless its checks found something. */
-function sound(round: Round, row: string): Measured | undefined {
-  const measured = round.get(row)
-  return measured?.wrong.length === 0 ? measured : undefined
-}
-
-function ratio(above: string, below: string): Goal['of'] {
-  return (round) => quotient(rateOf(sound(round, above)), rateOf(sound(round, below)))
-}
-
-/** Against the peer that was the best in that round; a peer that answered wrongly is none. */
-function toBestPeer(row: string, peers: RegExp): Goal['of'] {
-  return (round) => {
-    const rates = [...round.keys()]
-      .filter((name) => peers.test(name))
-      .map((name) => rateOf(sound(round, name)) ?? 0)
-    return quotient(rateOf(sound(round, row)), Math.max(0, ...rates))
-  }
-}
-
-function costRatio(large: string, small: string): Goal['of'] {
-  return (round) => quotient(costOf(sound(round, large)), costOf(sound(round, small)))
-}
-
-function rateOf(measured: Measured | undefined): number | undefined {
-  return measured && perSecondOf(measured)
-}
-
-/** Processor time of a booking in microseconds, the generator's left out. */
-function costOf(measured: Measured | undefined): number | undefined {
-  if (measured === undefined) return undefined
-  return Object.entries(measured.cpuUs).reduce((sum, [role, us]) => (role === 'load' ? sum : sum + us), 0)
-}
-
-function largestRss(measured: Measured | undefined): number | undefined {
-  const sizes = Object.entries(measured?.figures ?? {})
-    .filter(([name]) => /rssMb$/i.test(name))
-    .map(([, size]) => size)
-  return sizes.length === 0 ? undefined : Math.max(...sizes)
-}
-
-function quotient(above: number | undefined, below: number | undefined): number | undefined {
-  return above === undefined || below === undefined || below === 0 ? undefined : above / below
-}

@@ -59,8 +59,8 @@ const SAID = { goal: 'goal reached', floor: 'above the floor', missed: 'MISSED',
 
 function renderRatios(reached: readonly Ratio[]): string {
   return renderColumns(
-    ['figure', 'value', 'min–max', 'floor', 'goal', ''],
-    reached.map(({ title, value, spread, floor, goal, better, unit, reached }) => {
+    ['figure', 'value', 'min–max', 'floor', 'goal', 'plain', ''],
+    reached.map(({ title, value, spread, floor, goal, better, unit, plain, reached }) => {
       const bound = (limit: number): string =>
         `${better === 'higher' ? '≥' : '≤'} ${withUnit(String(limit), unit)}`
       return [
@@ -69,6 +69,7 @@ function renderRatios(reached: readonly Ratio[]): string {
         spread === undefined ? '–' : rangeOf(spread, optional),
         floor === undefined ? '–' : bound(floor),
         bound(goal),
+        plain === undefined ? '–' : withUnit(optional(plain), unit),
         SAID[reached],
       ]
     }),
