@@ -129,6 +129,8 @@ const measured = [
   row('peer/unique-key', 5_000, { latencyMs: { p50: 10, p90: 12, p99: 20, 'p99.9': 30 } }),
   row('ours/accept', 30_000, { cpuUs: { server: 33.333, load: 8 } }),
   row('ours/whole-polling', 20_000, { latencyMs: { p50: 100, p90: 120, p99: 200, 'p99.9': 300 } }),
+  row('ours/whole-wait', 9_000, { latencyMs: { p50: 90, p90: 120, p99: 180, 'p99.9': 200 } }),
+  row('ours/latency-half', 4_500, { latencyMs: { p50: 20, p90: 30, p99: 80, 'p99.9': 90 } }),
   row('ours/drain', 1, { wrong: ['one request has two outcomes'] }),
   row('scale/requests/10000', 1_000, { cpuUs: { server: 50, consumer: 20 } }),
 ]
@@ -153,11 +155,19 @@ describe('the report', () => {
     try {
       const summary = summarize(measured)
       const files = writePlots(dir, summary)
-      expect(files.map((file) => basename(file))).toEqual(['throughput.svg', 'latency.svg', 'cost.svg'])
-      const [throughput = ''] = files.map((file) => readFileSync(file, 'utf8'))
+      expect(files.map((file) => basename(file))).toEqual([
+        'throughput.svg',
+        'latency-by-load.svg',
+        'latency-by-row.svg',
+        'cost.svg',
+      ])
+      const [throughput = '', byLoad = '', byRow = ''] = files.map((file) => readFileSync(file, 'utf8'))
       expect(throughput).toMatch(/^<svg .*fill="#ffffff"/s)
       expect(throughput).toContain('peer/unique-key')
       expect(throughput).not.toContain('ours/drain')
+      expect(['half', 'saturation', 'p99.9'].map((text) => byLoad.includes(text))).toEqual([true, true, true])
+      expect(byLoad).not.toContain('quarter')
+      expect(byRow).toContain('peer/unique-key')
       expect(writePlots(dir, summarize([]))).toEqual([])
       writeJson(join(dir, 'bench.json'), head, measured, summary, ratios(summary))
       expect(JSON.parse(readFileSync(join(dir, 'bench.json'), 'utf8'))).toMatchObject({ head, measured })

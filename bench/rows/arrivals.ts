@@ -58,47 +58,53 @@ export async function flashCrowd(scene: Scene): ReturnType<Row> {
  */
 const OPENING_MS = 1_000
 
-/** Outcomes at half of what could be done: what a customer of a normal sale waits. */
-export async function latencyAtHalf(scene: Scene): ReturnType<Row> {
-  const { act, size } = scene
-  const { redis, knex } = act.stage
-  await act.consumer()
-  const server = await act.functions()
-  await warmUp(scene, server, 'waited')
-  const saturation = await saturationOf(scene, server.port, 'waited')
-  const plan: BookingPlan = { ...distinctPlan(scene), keys: 'half' }
-  const clock = act.clock()
-  const perSecond = Math.round(saturation / 2)
-  const report = await act.load({
-    ...{
-      ports: [server.port],
-      plan,
-      until: 'waited',
-      connections: CONNECTIONS.waited,
-      historyFile: act.historyFile,
-    },
-    ...{
-      pace: { kind: 'open', perSecond, patienceMs: 10 * PATIENCE_MS, openingMs: OPENING_MS },
-      seconds: OPENING_MS / 1_000 + size.seconds,
-      count: size.count,
-    },
-  })
-  const count = answered(report, 'CONFIRMED')
-  const cpuUs = clock.each(count)
-  await untilSettled(redis, knex)
-  const { wrong, lost } = await judge(scene, plan)
-  if (count !== report.sent) {
-    const told = JSON.stringify(report.told)
-    wrong.push(`${report.sent - count} did not hear that they got their seat; they were told ${told}`)
+/**
+ * Outcomes at a part of what could be done: what a customer of a sale waits that is not sold out within seconds.
+ *
+ * @param load part of saturation, which is measured first
+ */
+export const latencyAt =
+  (load: number): Row =>
+  async (scene) => {
+    const { act, size } = scene
+    const { redis, knex } = act.stage
+    await act.consumer()
+    const server = await act.functions()
+    await warmUp(scene, server, 'waited')
+    const saturation = await saturationOf(scene, server.port, 'waited')
+    const plan: BookingPlan = { ...distinctPlan(scene), keys: 'load' }
+    const clock = act.clock()
+    const perSecond = Math.round(saturation * load)
+    const report = await act.load({
+      ...{
+        ports: [server.port],
+        plan,
+        until: 'waited',
+        connections: CONNECTIONS.waited,
+        historyFile: act.historyFile,
+      },
+      ...{
+        pace: { kind: 'open', perSecond, patienceMs: 10 * PATIENCE_MS, openingMs: OPENING_MS },
+        seconds: OPENING_MS / 1_000 + size.seconds,
+        count: size.count,
+      },
+    })
+    const count = answered(report, 'CONFIRMED')
+    const cpuUs = clock.each(count)
+    await untilSettled(redis, knex)
+    const { wrong, lost } = await judge(scene, plan)
+    if (count !== report.sent) {
+      const told = JSON.stringify(report.told)
+      wrong.push(`${report.sent - count} did not hear that they got their seat; they were told ${told}`)
+    }
+    return {
+      ...{ count, seconds: report.seconds, cpuUs, latencyMs: { ...report.latencyMs }, wrong },
+      figures: {
+        ...{ lost, arrivalsPerSecond: perSecond, saturationPerSecond: saturation },
+        ...{ openingP50Ms: report.openingMs.p50, openingP99Ms: report.openingMs.p99 },
+      },
+    }
   }
-  return {
-    ...{ count, seconds: report.seconds, cpuUs, latencyMs: { ...report.latencyMs }, wrong },
-    figures: {
-      ...{ lost, arrivalsPerSecond: perSecond, saturationPerSecond: saturation },
-      ...{ openingP50Ms: report.openingMs.p50, openingP99Ms: report.openingMs.p99 },
-    },
-  }
-}
 
 /** Requests a second that this very function server and consumer can do, by a closed loop. */
 async function saturationOf(scene: Scene, port: number, until: Until): Promise<number> {

@@ -1,5 +1,5 @@
 import { accept, drain } from './accept-and-drain.ts'
-import { flashCrowd, latencyAtHalf } from './arrivals.ts'
+import { flashCrowd, latencyAt } from './arrivals.ts'
 import { seatMap, status } from './reads.ts'
 import { distinctPlan, hotPlan, hotRequests, mixedPlan, requests, type Row } from './scene.ts'
 import { whole } from './whole-way.ts'
@@ -16,5 +16,7 @@ export const ourRows: Readonly<Record<string, Row>> = {
   'ours/seat-map-unchanged': seatMap(true),
   'ours/mixed': whole('waited', mixedPlan, requests),
   'ours/flash-crowd': flashCrowd,
-  'ours/latency-half': latencyAtHalf,
+  'ours/latency-quarter': latencyAt(0.25),
+  'ours/latency-half': latencyAt(0.5),
+  'ours/latency-three-quarters': latencyAt(0.75),
 }
