@@ -53,7 +53,37 @@ export function connectMysql(
   maxConnections: number,
   driver: DriverOptions = {},
 ): Knex {
-  return knex(knexConfig(config, role, maxConnections, driver))
+  const pool = knex(knexConfig(config, role, maxConnections, driver))
+  guardConnections(pool.client as PoolClient)
+  return pool
+}
+
+/** What Knex makes connections with; its types do not say. */
+interface PoolClient {
+  driver: { createConnection(settings: object): Connection & SocketHolder }
+}
+
+/**
+ * Knex takes all listeners off a connection as soon as the driver has written its goodbye, and off one that the server
+ * refused. If the network is gone, that is long before the socket says so, and an error event that nobody listens to ends
+ * the process: some listener stays. The driver leaves it to the server to end a connection that was refused: it is ended here.
+ */
+function guardConnections(client: PoolClient): void {
+  const { driver } = client
+  client.driver = {
+    createConnection(settings) {
+      const connection = driver.createConnection(settings)
+      connection.once('error', () => {
+        connection.stream.destroy()
+      })
+      const removeAllListeners = connection.removeAllListeners.bind(connection)
+      connection.removeAllListeners = (event) => {
+        removeAllListeners(event)
+        return connection.on('error', silent)
+      }
+      return connection
+    },
+  }
 }
 
 const silent = (): void => undefined
@@ -76,6 +106,8 @@ export function knexConfig(
   const tls = sslMode !== undefined && sslMode !== 'DISABLED'
   return {
     client: 'mysql2',
+    // Spares a question on the first connection, before anything bounds its answer: all others of the pool wait for that.
+    version: 'latest',
     // Every error reaches its caller; Knex would write it to the console besides.
     log: { warn: silent, error: silent, debug: silent, deprecate: silent },
     connection: {
@@ -114,7 +146,6 @@ export function knexConfig(
         connection.stream.setTimeout(SOCKET_SILENCE_MS[role], () => {
           connection.stream.destroy(new Error('the connection to MySQL fell silent'))
         })
-        keepAnErrorListener(connection)
         connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (isolationError) => {
           if (isolationError) {
             done(isolationError, connection)
@@ -127,18 +158,6 @@ export function knexConfig(
       },
     },
     acquireConnectionTimeout: 10_000,
-  }
-}
-
-/**
- * When Knex ends a connection it takes all listeners off as soon as the driver has written its goodbye. If the network is
- * gone, that is long before the socket says so, and an error event that nobody listens to ends the process.
- */
-function keepAnErrorListener(connection: Connection): void {
-  const removeAllListeners = connection.removeAllListeners.bind(connection)
-  connection.removeAllListeners = (event) => {
-    removeAllListeners(event)
-    return connection.on('error', silent)
   }
 }
 
