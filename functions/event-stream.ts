@@ -1,3 +1,5 @@
+import type { Client } from './client.ts'
+
 /** Bytes that a client may be behind before it is let go: it comes back and says where it was. */
 const MAX_BEHIND_BYTES = 64 * 1_024
 
@@ -21,6 +23,7 @@ export class EventStream {
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
   private controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined
   private readonly onClosed: () => void
+  private forgetClient: (() => void) | undefined
 
   /** @param onClosed called once, whoever ended it */
   constructor(onClosed: () => void) {
@@ -53,9 +56,26 @@ export class EventStream {
     this.forget()
   }
 
+  /** Ends with the client's connection also where nobody reads the body yet, and so nobody would cancel it. */
+  endWith(client: Client): void {
+    if (this.controller === undefined) return
+    const end = (): void => {
+      this.close()
+    }
+    if (client.isGone) {
+      end()
+      return
+    }
+    client.whenGone(end)
+    this.forgetClient = () => {
+      client.forget(end)
+    }
+  }
+
   private forget(): void {
     if (this.controller === undefined) return
     this.controller = undefined
+    this.forgetClient?.()
     this.onClosed()
   }
 }

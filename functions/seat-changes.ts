@@ -48,6 +48,7 @@ async function watch(ports: Ports, c: RequestContext): Promise<Answer | Response
       ? full()
       : unavailable('What becomes of the seats cannot be followed at the moment.')
   }
+  stream.endWith(ports.clientOf(c))
   return new Response(stream.body, { headers: HEADERS })
 }
 

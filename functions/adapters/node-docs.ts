@@ -13,7 +13,11 @@ export function nodeDocsAsset(): PageAssetSource | undefined {
   const known = new Map<PageAsset, Promise<Uint8Array<ArrayBuffer>>>()
   return (name) => {
     let content = known.get(name)
-    if (content === undefined) known.set(name, (content = readFile(join(folder, name))))
+    if (content === undefined) {
+      known.set(name, (content = readFile(join(folder, name))))
+      // Too many open files, for a moment: the next one tries again.
+      content.catch(() => known.delete(name))
+    }
     return content
   }
 }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { shardOfSlot, slotOf } from '../../shared/placement.ts'
 import { EventClient } from '../support/event-client.ts'
@@ -164,6 +165,17 @@ describe('GET /performances/{id}/seat-changes', () => {
     second.close()
     await until(async () => (await streamsOf(other)) === 1)
     await watch(other)
+  })
+
+  it('has room again when a client has gone that asked for two at once on one connection', async () => {
+    await until(async () => (await streamsOf(server)) === 0)
+    const { hostname, port } = new URL(server.url)
+    const socket = connect(Number(port), hostname)
+    const ask = 'GET /performances/hamlet/seat-changes HTTP/1.1\r\nhost: x\r\n\r\n'
+    socket.write(ask + ask)
+    await until(async () => (await streamsOf(server)) === 2)
+    socket.destroy()
+    await until(async () => (await streamsOf(server)) === 0)
   })
 
   it('knows no performance that is not there, and opens nothing for a HEAD', async () => {
