@@ -9,7 +9,27 @@ export type Log = Logger
  */
 export function createLog(service: string, level: string, destination?: DestinationStream): Log {
   const options = { level, base: { service }, timestamp: pino.stdTimeFunctions.isoTime }
-  return destination === undefined ? pino(options) : pino(options, destination)
+  return pino(options, destination ?? writtenInBackground())
+}
+
+/** Characters of lines that could not be written yet; what comes beyond is dropped. */
+const MAX_BEHIND = 4 * 1_024 * 1_024
+
+/**
+ * Standard output, written to by another thread. While that fails (a full disk), lines are kept for better times, and the
+ * process works: without a listener the error would end it, and pino, which writes the last lines as a process ends, would
+ * try to for ever.
+ */
+function writtenInBackground(): DestinationStream {
+  const out = pino.destination({ dest: 1, sync: false, maxLength: MAX_BEHIND })
+  const flushSync = out.flushSync.bind(out)
+  out.on('error', () => {
+    out.flushSync = () => undefined
+  })
+  out.on('write', () => {
+    out.flushSync = flushSync
+  })
+  return out
 }
 
 /**

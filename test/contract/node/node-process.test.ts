@@ -1,16 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ensureTopology } from '../../../shared/topology.ts'
 import { connectMysql } from '../../../shared/mysql/connect.ts'
+import { freePort } from '../../../deploy/local/ports.ts'
 import { projectRoot } from '../../../deploy/local/project-root.ts'
 import { temporaryDatabase, type TemporaryDatabase } from '../../support/database.ts'
 import { FaultyProxy } from '../../support/faulty-proxy.ts'
 import { until } from '../../support/function-server.ts'
 import { JWT_SECRET, tokenFor } from '../../support/tokens.ts'
+
+/** Linux' device on which every write fails as on a full disk. */
+const FULL_DISK = '/dev/full'
 
 const bundle = join(projectRoot(), 'dist', 'functions.mjs')
 
@@ -37,7 +42,11 @@ interface Started {
   readonly exit: Promise<number | null>
 }
 
-function start(environment: Record<string, string>, withChannel = false): Started {
+function start(
+  environment: Record<string, string>,
+  withChannel = false,
+  stdout: 'pipe' | number = 'pipe',
+): Started {
   const child = spawn(process.execPath, [bundle], {
     env: {
       PATH: process.env['PATH'],
@@ -48,7 +57,7 @@ function start(environment: Record<string, string>, withChannel = false): Starte
       PORT: '0',
       ...environment,
     },
-    stdio: withChannel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+    stdio: withChannel ? ['ignore', stdout, 'pipe', 'ipc'] : ['ignore', stdout, 'pipe'],
   })
   running.add(child)
   let [out, err] = ['', '']
@@ -100,6 +109,22 @@ describe('the process', () => {
     expect(started.out()).toContain('"stopped"')
     expect(started.err()).toBe('')
   })
+
+  it.skipIf(!existsSync(FULL_DISK))(
+    'serves, and ends in order, while its log cannot be written',
+    async () => {
+      const full = openSync(FULL_DISK, 'w')
+      const port = await freePort()
+      const started = start({ PORT: String(port) }, false, full)
+      closeSync(full)
+      const url = `http://127.0.0.1:${port}`
+      await until(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200)
+      expect((await book(url)).status).toBe(202)
+      started.child.kill('SIGTERM')
+      expect(await started.exit).toBe(0)
+      expect(started.err()).toBe('')
+    },
+  )
 
   it('ends when its parent lets go of it', async () => {
     const started = start({}, true)
