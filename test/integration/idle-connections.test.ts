@@ -7,6 +7,7 @@ import { FaultyProxy } from '../support/faulty-proxy.ts'
 interface Pooled {
   readonly client: {
     acquireConnection(): Promise<{ readonly stream: Socket }>
+    acquireRawConnection(): Promise<unknown>
     releaseConnection(connection: unknown): Promise<void>
   }
 }
@@ -80,7 +81,7 @@ it('a connection that was refused is ended, also if the server does not end it',
   const { port } = server.address() as AddressInfo
   const knex = connectMysql({ url: `mysql://a:b@127.0.0.1:${port}/c`, tlsCaFile: undefined }, 'read', 1)
   try {
-    const { client } = knex as unknown as { client: { acquireRawConnection(): Promise<unknown> } }
+    const { client } = knex as unknown as Pooled
     const uncaught = await uncaughtDuring(async () => {
       await expect(client.acquireRawConnection()).rejects.toMatchObject({ errno: 1040 })
       await delay(100)

@@ -44,8 +44,7 @@ interface Started {
 
 function start(
   environment: Record<string, string>,
-  withChannel = false,
-  stdout: 'pipe' | number = 'pipe',
+  { channel = false, stdout = 'pipe' }: { channel?: boolean; stdout?: 'pipe' | number } = {},
 ): Started {
   const child = spawn(process.execPath, [bundle], {
     env: {
@@ -57,7 +56,7 @@ function start(
       PORT: '0',
       ...environment,
     },
-    stdio: withChannel ? ['ignore', stdout, 'pipe', 'ipc'] : ['ignore', stdout, 'pipe'],
+    stdio: channel ? ['ignore', stdout, 'pipe', 'ipc'] : ['ignore', stdout, 'pipe'],
   })
   running.add(child)
   let [out, err] = ['', '']
@@ -115,7 +114,7 @@ describe('the process', () => {
     async () => {
       const full = openSync(FULL_DISK, 'w')
       const port = await freePort()
-      const started = start({ PORT: String(port) }, false, full)
+      const started = start({ PORT: String(port) }, { stdout: full })
       closeSync(full)
       const url = `http://127.0.0.1:${port}`
       await until(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200)
@@ -127,7 +126,7 @@ describe('the process', () => {
   )
 
   it('ends when its parent lets go of it', async () => {
-    const started = start({}, true)
+    const started = start({}, { channel: true })
     await readyUrlOf(started)
     started.child.disconnect()
     expect(await started.exit).toBe(0)
