@@ -66,7 +66,9 @@ export class ShardFeed {
           this.key,
           this.at,
         )
-        for (const [id, fields] of reply?.[0]?.[1] ?? []) this.pass(toldOf(id, fields))
+        const entries = reply?.[0]?.[1] ?? []
+        for (const [id, fields] of entries) this.pass(toldOf(id, fields))
+        if (entries.length === 0) await this.lookBack()
       } catch (error) {
         this.log.debug(errorFields(error), 'seat changes cannot be read')
         await sleep(RETRY_MS)
@@ -114,15 +116,30 @@ export class ShardFeed {
     for (const stream of [...this.watchers.keys()]) stream.close()
   }
 
+  /**
+   * A Redis that lost the stream while its clock went back gives its entries ids that lie behind where this feed stands:
+   * it would not hear of them until the clock has caught up. An empty stream says nothing: quiet ones expire.
+   */
+  private async lookBack(): Promise<void> {
+    const [newest] = await this.reader.xrevrange(this.key, this.at, '-', 'COUNT', 1)
+    if (newest === undefined || newest[0] === this.at) return
+    this.at = newest[0]
+    this.tell(() => resetText(this.at))
+  }
+
   private pass(told: Told): void {
     const follows = told.prev === this.at
     this.at = told.id
+    this.tell((performanceId) => (follows ? textOf(told, performanceId) : resetText(told.id)))
+  }
+
+  private tell(textFor: (performanceId: string) => string): void {
     // Written once for all who watch the same performance.
     const frames = new Map<string, Uint8Array<ArrayBuffer> | undefined>()
     for (const watcher of [...this.watchers.values()]) {
       const { performanceId } = watcher
       if (!frames.has(performanceId)) {
-        const text = follows ? textOf(told, performanceId) : resetText(told.id)
+        const text = textFor(performanceId)
         frames.set(performanceId, text === '' ? undefined : frame(text))
       }
       const bytes = frames.get(performanceId)

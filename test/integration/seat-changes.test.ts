@@ -113,6 +113,23 @@ describe('GET /performances/{id}/seat-changes', () => {
     expect((await client.received(3)).map(({ type }) => type)).toEqual(['reset', 'taken', 'reset'])
   })
 
+  it('goes on when Redis forgot what was told and its clock went back', async () => {
+    const client = await watch(server)
+    await client.received(1)
+    const key = world.keys.seatChanges(shard())
+    // As told by a clock that was an hour ahead.
+    await world.redis.xadd(key, `${Date.now() + 3_600_000}-0`, 'prev', '0-0', 'gap', '1')
+    await client.received(2)
+    await world.redis.del(key)
+    await bookAndWait(server, 'alice', wish(nextSeat()))
+    await client.received(3)
+    const last = nextSeat()
+    await bookAndWait(server, 'alice', wish(last))
+    const events = await client.received(4)
+    expect(events.map(({ type }) => type)).toEqual(['reset', 'reset', 'reset', 'taken'])
+    expect(events[3]?.data['seatIds']).toEqual([last])
+  })
+
   it('tells them too when a batch was committed that was not told', async () => {
     const client = await watch(server)
     await client.received(1)
