@@ -8,7 +8,6 @@ import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
 import { publishSeatChanges } from './publish-seat-changes.ts'
-import { Replies } from './reply-to-waiters.ts'
 import { reportTraces } from './report-traces.ts'
 
 export interface SettleContext {
@@ -48,7 +47,7 @@ interface Shown {
 const ENTRIES_PER_SCRIPT = 250
 
 /**
- * After commit: shows outcomes, puts strays on their right stream, and takes entries away. May run twice, late, or
+ * After commit: shows outcomes, tells who waits, puts strays on their right stream, and takes entries away. May run twice, late, or
  * not at all: entries that stay are read again and found decided.
  *
  * @returns how many entries were taken away
@@ -64,25 +63,19 @@ export async function settleBatch(
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
   const { settlings, strays } = settlingsOf(batch, refused, identities, context.nowMs)
-  const replies = new Replies()
-  const removed = await settleAll(settlings, replies, context)
-  await replies.send(context.redis, context.shard, context.keys, context.log)
+  const removed = await settleAll(settlings, context)
   await published
   if (strays.length === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
   // They only go away: nothing of theirs is shown.
-  return removed + (await settleAll(strays, replies, context))
+  return removed + (await settleAll(strays, context))
 }
 
-async function settleAll(
-  settlings: readonly Settling[],
-  replies: Replies,
-  context: SettleContext,
-): Promise<number> {
+async function settleAll(settlings: readonly Settling[], context: SettleContext): Promise<number> {
   let removed = 0
   for (let from = 0; from < settlings.length; from += ENTRIES_PER_SCRIPT) {
-    removed += await settle(settlings.slice(from, from + ENTRIES_PER_SCRIPT), replies, context)
+    removed += await settle(settlings.slice(from, from + ENTRIES_PER_SCRIPT), context)
   }
   return removed
 }
@@ -218,16 +211,11 @@ async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void
   }
 }
 
-async function settle(
-  settlings: readonly Settling[],
-  replies: Replies,
-  context: SettleContext,
-): Promise<number> {
+function settle(settlings: readonly Settling[], context: SettleContext): Promise<number> {
   const { keys, shard } = context
   const streams = new Map<number, string[]>()
   const requestKeys: string[] = []
   const args: (string | number)[] = []
-  const outcomes: string[] = []
   const decided: string[] = []
   for (const { entry, name, shown, decidedId } of settlings) {
     let leaving = streams.get(entry.partition)
@@ -237,7 +225,6 @@ async function settle(
     if (shown === undefined) continue
     requestKeys.push(keys.record(shown.requestId), keys.outcome(shown.requestId))
     args.push(shown.place, shown.json, shown.status, shown.fingerprint)
-    outcomes.push(shown.json)
   }
   const streamKeys: string[] = []
   for (const [number, leaving] of streams) {
@@ -245,13 +232,8 @@ async function settle(
     args.push(leaving.length / 2, ...leaving)
   }
   const { outcomeTtlMs, recordTtlMs } = context
-  const [removed, ...awaited] = await context.scripts.settle(
+  return context.scripts.settle(
     [...streamKeys, ...requestKeys, ...decided],
-    [streams.size, outcomes.length, outcomeTtlMs, recordTtlMs, ...args],
+    [streams.size, requestKeys.length / 2, outcomeTtlMs, recordTtlMs, keys.replies(shard, ''), ...args],
   )
-  for (let i = 0; i + 1 < awaited.length; i += 2) {
-    const outcome = outcomes[Number(awaited[i])]
-    if (outcome !== undefined && outcome !== '') replies.add(String(awaited[i + 1]), outcome)
-  }
-  return removed
 }

@@ -22,7 +22,7 @@ export interface Scripts {
   awaitOutcome(keys: Arguments, args: Arguments): Promise<readonly [status: string, outcome: string]>
   measureStreams(keys: Arguments, args: Arguments): Promise<readonly (number | string)[]>
   publishSeats(keys: Arguments, args: Arguments): Promise<number>
-  settle(keys: Arguments, args: Arguments): Promise<readonly [removed: number, ...(number | string)[]]>
+  settle(keys: Arguments, args: Arguments): Promise<number>
 }
 
 type Defined = Record<string, (...args: Arguments) => Promise<unknown>>

@@ -48,6 +48,14 @@ const waitersOf = async (on: FunctionServer) =>
   Number(/^frontrow_waiters (\d+)$/m.exec((await on.ask('/metrics')).text)?.[1])
 const waitForWaiters = (on: FunctionServer, count: number) =>
   until(async () => (await waitersOf(on)) === count)
+/** A user of Redis with all rights but those. */
+const urlOf = async (user: string, ...rights: string[]) => {
+  await world.redis.acl('SETUSER', user, 'on', '>secret', '~*', '+@all', ...rights)
+  const url = new URL(inject('redisUrl'))
+  url.username = user
+  url.password = 'secret'
+  return url.href
+}
 const startConsumer = async () => (consumer = await world.startConsumer())
 
 describe('Prefer: wait', () => {
@@ -139,17 +147,24 @@ describe('Prefer: wait', () => {
 
   it('looks for the outcome where it cannot listen', async () => {
     const user = `deaf${randomBytes(4).toString('hex')}`
-    await world.redis.acl('SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-ssubscribe')
-    const url = new URL(inject('redisUrl'))
-    url.username = user
-    url.password = 'secret'
-    const deaf = await world.startFunctions({ REDIS_URL: url.href })
+    const deaf = await world.startFunctions({ REDIS_URL: await urlOf(user, '&*', '-ssubscribe') })
     const waiting = timed(book(deaf, 'wait=10'))
     await waitForWaiters(deaf, 1)
     await startConsumer()
     const answer = await waiting
     expect([answer.status, answer.body['status']]).toEqual([200, 'CONFIRMED'])
     expect(answer.ms).toBeLessThan(8_000)
+    await world.redis.acl('DELUSER', user)
+  })
+
+  it('looks for the outcome when the time is over where the consumer may not publish, which settles all the same', async () => {
+    const user = `mute${randomBytes(4).toString('hex')}`
+    consumer = await world.startConsumer({ REDIS_URL: await urlOf(user, 'resetchannels') })
+    const answer = await timed(book(server, 'wait=1'))
+    expect([answer.status, answer.body['status']]).toEqual([200, 'CONFIRMED'])
+    expect(answer.ms).toBeGreaterThan(990)
+    await world.settled()
+    expect(await consumer.count('settleFailures')).toBe(0)
     await world.redis.acl('DELUSER', user)
   })
 

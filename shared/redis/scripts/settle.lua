@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- After commit: shows the outcomes of one shard's batch and takes its entries off their streams.
+-- After commit: shows the outcomes of one shard's batch, sends them to those who wait, and takes its entries off their
+-- streams.
 -- A late run (a consumer that slept since its commit) neither shows an old outcome over a newer one nor
 -- deletes an entry that is another command by now. allow-oom: what is decided must leave a full Redis.
 --
@@ -7,22 +8,23 @@
 --       then for each request shown 2: its record | its outcome
 --       then the records of the commands decided that have one of their own (all but books)
 -- ARGV  1 number of streams  2 number of requests shown
---       3 lifetime of outcomes, ms  4 lifetime of records, ms
+--       3 lifetime of outcomes, ms  4 lifetime of records, ms  5 beginning of the channels' names, before a reply address
 --       then for each request shown 4:
 --         place in the order | outcome JSON ('': forget the outcome, readers go to MySQL)
 --         status ('': unchanged) | fingerprint ('': a command that has none; it makes no record where there is none)
 --       then for each stream: number of its entries, and for each of them 2:
 --         entry id | command id, or 'sha1:' and SHA-1 over a malformed entry's fields
 --
--- Answers {entries that it took away, then for each request that somebody waits for: its number among those shown,
--- counted from 0 | reply address}.
+-- Whoever waits gets one message a batch: a JSON array of outcomes. Answers how many entries it took away.
 local streamCount, shownCount = tonumber(ARGV[1]), tonumber(ARGV[2])
-local outcomeMs, recordMs = ARGV[3], ARGV[4]
-local answer = { 0 }
+local outcomeMs, recordMs, channel = ARGV[3], ARGV[4], ARGV[5]
+local removed = 0
+-- Outcomes by reply address.
+local replies = {}
 
 local function show(i)
   local record, outcome = KEYS[streamCount + 2 * i + 1], KEYS[streamCount + 2 * i + 2]
-  local base = 5 + 4 * i
+  local base = 6 + 4 * i
   local place, json, status, fingerprint = ARGV[base], ARGV[base + 1], ARGV[base + 2], ARGV[base + 3]
   local before = redis.call('HMGET', record, 'status', 'place', 'waiting', 'fingerprint')
   if status == '' or (before[2] and tonumber(before[2]) > tonumber(place)) then
@@ -42,8 +44,11 @@ local function show(i)
   end
   if before[3] then
     redis.call('HDEL', record, 'waiting')
-    answer[#answer + 1] = i
-    answer[#answer + 1] = before[3]
+    if json ~= '' then
+      local outcomes = replies[before[3]] or {}
+      outcomes[#outcomes + 1] = json
+      replies[before[3]] = outcomes
+    end
   end
   -- Also where the record is gone: an outcome that outlived it would go on telling the old status.
   if json == '' then
@@ -87,7 +92,7 @@ for i = streamCount + 2 * shownCount + 1, #KEYS do
   redis.call('HSET', KEYS[i], 'status', 'DECIDED')
   redis.call('PEXPIRE', KEYS[i], recordMs)
 end
-local at = 5 + 4 * shownCount
+local at = 6 + 4 * shownCount
 for i = 1, streamCount do
   local stream, count = KEYS[i], tonumber(ARGV[at])
   local found = entriesOf(stream, at + 1, count)
@@ -100,8 +105,13 @@ for i = 1, streamCount do
   end
   -- One command a stream, because each costs the log of commands a line.
   if #doomed > 0 then
-    answer[1] = answer[1] + redis.call('XDEL', stream, unpack(doomed))
+    removed = removed + redis.call('XDEL', stream, unpack(doomed))
   end
   at = at + 1 + 2 * count
 end
-return answer
+-- Best effort: a message may be lost at any time, so whoever waits looks once more before giving up, and a Redis that forbids
+-- publishing is no reason to settle nothing.
+for address, outcomes in pairs(replies) do
+  redis.pcall('SPUBLISH', channel .. address, '[' .. table.concat(outcomes, ',') .. ']')
+end
+return removed
