@@ -15,10 +15,24 @@ export class Fitness {
   private restsUntilMs = -Infinity
   private isRedisAway = false
 
+  /** Gives way to the others, until it tries again. */
+  get isResting(): boolean {
+    return this.restsUntilMs > -Infinity
+  }
+
   /** @param worked every partition that was asked for was answered */
   claimed(worked: boolean, nowMs: number): void {
     if (worked) this.failingSinceMs = undefined
     else this.failingSinceMs ??= nowMs
+  }
+
+  /**
+   * MySQL did not answer a probe: nobody can claim then, and no loop gets round. An outage of MySQL makes nobody unfit either:
+   * what failed before it and in it is asked again.
+   */
+  probeFailed(): void {
+    this.failingSinceMs = undefined
+    this.stuckSinceMs = undefined
   }
 
   /**
@@ -33,9 +47,11 @@ export class Fitness {
 
   /**
    * @param loopsGetRound as a probe found it that MySQL answered
+   * @param isAlone no other consumer shows that it is alive: there is nobody to give way to, and partitions would stand
+   *   still until the rest is over
    * @returns whether it should go on showing that it is alive
    */
-  judge(loopsGetRound: boolean, nowMs: number): boolean {
+  judge(loopsGetRound: boolean, nowMs: number, isAlone: boolean): boolean {
     if (loopsGetRound || this.isRedisAway) this.stuckSinceMs = undefined
     else this.stuckSinceMs ??= nowMs
     // A loop was late for as long already when the probe called it stuck; after an outage it gets round sooner.
@@ -46,6 +62,7 @@ export class Fitness {
       this.failingSinceMs = undefined
       this.stuckSinceMs = undefined
     }
-    return loopsGetRound && nowMs >= this.restsUntilMs
+    if (isAlone || nowMs >= this.restsUntilMs) this.restsUntilMs = -Infinity
+    return loopsGetRound && !this.isResting
   }
 }

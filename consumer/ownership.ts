@@ -199,11 +199,18 @@ export class Ownership {
 
   private async probe(): Promise<void> {
     const askedAtMs = this.ports.monotonicMs()
-    const loopsGetRound = await this.ports.probe()
+    const loopsGetRound = await this.ports.probe().catch((error: unknown) => {
+      this.fitness.probeFailed()
+      throw error
+    })
     const nowMs = this.ports.monotonicMs()
     // What failed may be somebody else's by now.
     if (this.member.hasAllItWants) this.fitness.claimed(true, nowMs)
-    const isFit = this.fitness.judge(loopsGetRound, nowMs)
+    const wasResting = this.fitness.isResting
+    const isFit = this.fitness.judge(loopsGetRound, nowMs, this.member.isAlone)
+    if (this.fitness.isResting && !wasResting) {
+      this.ports.log.warn('cannot claim, or does not get round: gives way to other consumers for a minute')
+    }
     // While it waited, others took it for dead. It lives again with an answer in time; with a late one it would come and go.
     const isTimely = nowMs - askedAtMs <= this.memberTimeoutMs
     this.dispatch({ kind: 'probed', ok: isFit && isTimely })

@@ -339,4 +339,19 @@ describe('a member', () => {
     around.pass(1_000)
     expect(membersOf(around.newest)).toEqual(['me'])
   })
+
+  it('knows whether it is alone, also while it makes no progress itself', () => {
+    const around = new Surroundings()
+    around.pass(1_000)
+    expect(around.member.isAlone).toBe(true)
+    const other = around.join('other')
+    around.pass(1_000)
+    expect(around.member.isAlone).toBe(false)
+    around.mysqlAnswers = false
+    around.pass(10_000)
+    expect(around.member.isAlone).toBe(false)
+    other.die()
+    around.pass(4_000)
+    expect(around.member.isAlone).toBe(true)
+  })
 })

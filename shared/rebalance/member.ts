@@ -126,6 +126,11 @@ export class Member {
     return this.currentPhase === 'active' && this.holdings.isSettled
   }
 
+  /** As far as it knows, nobody else is there to own anything. */
+  get isAlone(): boolean {
+    return this.detector.staying.every((member) => member === this.options.name)
+  }
+
   handle(event: MemberEvent, nowMs: number): MemberEffect[] {
     const effects = this.react(event, nowMs)
     this.enterNextPhase(nowMs, effects)
