@@ -47,8 +47,8 @@ interface Shown {
 const ENTRIES_PER_SCRIPT = 250
 
 /**
- * After commit: shows outcomes, tells who waits, puts strays on their right stream, and takes entries away. May run twice, late, or
- * not at all: entries that stay are read again and found decided.
+ * After commit: shows outcomes, tells those who wait, puts strays on their right stream, and takes entries away. May run
+ * twice, late, or not at all: entries that stay are read again and found decided.
  *
  * @returns how many entries were taken away
  * @throws if Redis does not answer; what was not settled then is settled when it is read again

@@ -66,7 +66,7 @@ local function isStill(fields, name)
 end
 
 -- Takes those of `count` entries off a stream that are still what was decided; answers how many. A batch's entries mostly are
--- the first of their stream, one behind the other: they are read in one go and cut off, which costs half of deleting them.
+-- the first of their stream, one behind the other: they are read in one go and cut off, which costs less than deleting each.
 -- Others (ids may go backwards after a failover) are looked for one by one.
 local function takeAway(stream, from, count)
   local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', count)
