@@ -70,6 +70,12 @@ export class Act {
     return { pid, port }
   }
 
+  /** One of each, ready. They start side by side, since neither needs the other. */
+  async deployment(): Promise<{ readonly consumer: Served; readonly server: Served }> {
+    const [consumer, server] = await Promise.all([this.consumer(), this.functions()])
+    return { consumer, server }
+  }
+
   /** A bundle that says `{"port":N}` or `{"ready":true}` on a line of its own when it is there. */
   async announced(
     role: string,

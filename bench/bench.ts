@@ -20,7 +20,7 @@ import { Stage } from './stage.ts'
  * each other on the same machine, so they compare with each other; they say nothing about another machine's.
  */
 const WHOLE: Size = { count: 40_000, seconds: 10, warmUp: 6_000, hot: 20_000, drain: 60_000, crowdSeconds: 5 }
-const QUICK: Size = { count: 4_000, seconds: 1, warmUp: 1_000, hot: 2_000, drain: 10_000, crowdSeconds: 1 }
+const QUICK: Size = { count: 2_000, seconds: 0.5, warmUp: 500, hot: 1_000, drain: 6_000, crowdSeconds: 0.5 }
 const WHOLE_ROUNDS = 5
 
 /** Rows that are compared stand beside each other: the machine may be another one some minutes later. */
@@ -58,7 +58,7 @@ function parseOptions(): Options {
     throw new InvalidArgumentError('It must be a whole number from 1 on.')
   }
   return new Command('npm run bench --')
-    .option('--quick', 'small rows, one round: less than two minutes', false)
+    .option('--quick', 'small rows, one round: a good minute', false)
     .option('--rounds <number>', 'how often each row is measured', whole)
     .option('--only <rows>', 'rows, or beginnings of their names, separated by commas', (text) =>
       readRows(rowNames, text),

@@ -12,8 +12,7 @@ const PATIENCE_MS = 2_000
 export async function flashCrowd(scene: Scene): ReturnType<Row> {
   const { act, size, houses } = scene
   const { redis, knex } = act.stage
-  await act.consumer()
-  const server = await act.functions()
+  const { server } = await act.deployment()
   await warmUp(scene, server, 'answer')
   const saturation = await saturationOf(scene, server.port, 'answer')
   const plan: BookingPlan = { kind: 'book', house: houses.mixed, seats: 'random', keys: 'crowd' }
@@ -68,8 +67,7 @@ export const latencyAt =
   async (scene) => {
     const { act, size } = scene
     const { redis, knex } = act.stage
-    await act.consumer()
-    const server = await act.functions()
+    const { server } = await act.deployment()
     await warmUp(scene, server, 'waited')
     const saturation = await saturationOf(scene, server.port, 'waited')
     const plan: BookingPlan = { ...distinctPlan(scene), keys: 'load' }

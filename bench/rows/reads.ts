@@ -15,8 +15,7 @@ import {
 /** Some bookings, so that there is something to read; then only reads. */
 async function readable(scene: Scene): Promise<{ port: number; plan: BookingPlan }> {
   const { act, size } = scene
-  await act.consumer()
-  const server = await act.functions()
+  const { server } = await act.deployment()
   const plan = distinctPlan(scene)
   await closedLoop(scene, server, plan, 'waited', Math.min(size.count, 5_000))
   await untilSettled(act.stage.redis, act.stage.knex)

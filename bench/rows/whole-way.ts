@@ -13,8 +13,7 @@ export const whole =
   async (scene) => {
     const { act } = scene
     const { redis, knex } = act.stage
-    const consumer = await act.consumer()
-    const server = await act.functions()
+    const { consumer, server } = await act.deployment()
     await warmUp(scene, server, until)
     const plan = planOf(scene)
     const clock = act.clock()
