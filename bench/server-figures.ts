@@ -25,3 +25,30 @@ export async function transactionFigures(port: number): Promise<Record<string, n
     entriesEach: figure('frontrow_batch_entries_sum') / Math.max(1, figure('frontrow_batch_entries_count')),
   }
 }
+
+/** Milliseconds; shorter ones are not noted. */
+const LONG_SYNC_MS = '5'
+
+/**
+ * Has Redis time its own syncs to disk: each holds up all accepts and outcomes. What comes of a disk that others use too can
+ * be told from what comes of us.
+ *
+ * @returns the longest since then, in ms; nothing where Redis may not be asked
+ */
+export async function watchSyncs(redis: Redis): Promise<() => Promise<{ readonly longestSyncMs?: number }>> {
+  try {
+    await redis.config('SET', 'latency-monitor-threshold', LONG_SYNC_MS)
+    await redis.latency('RESET')
+  } catch {
+    return () => Promise.resolve({})
+  }
+  return async () => {
+    const events = (await redis.latency('LATEST')) as [
+      event: string,
+      at: number,
+      last: number,
+      longest: number,
+    ][]
+    return { longestSyncMs: events.find(([event]) => event === 'aof-fsync-always')?.[3] ?? 0 }
+  }
+}

@@ -1,6 +1,7 @@
 import { undecided, untilSettled } from '../checks/undecided.ts'
 import type { Until } from '../load/job.ts'
 import type { BookingPlan } from '../load/plan.ts'
+import { watchSyncs } from '../server-figures.ts'
 import { answered, CONNECTIONS, distinctPlan, judge, warmUp, type Row, type Scene } from './scene.ts'
 
 /** Those of the crowd who can be connected at a time. */
@@ -71,6 +72,7 @@ export const latencyAt =
     await warmUp(scene, server, 'waited')
     const saturation = await saturationOf(scene, server.port, 'waited')
     const plan: BookingPlan = { ...distinctPlan(scene), keys: 'load' }
+    const syncs = await watchSyncs(redis)
     const clock = act.clock()
     const perSecond = Math.round(saturation * load)
     const report = await act.load({
@@ -89,6 +91,7 @@ export const latencyAt =
     })
     const count = answered(report, 'CONFIRMED')
     const cpuUs = clock.each(count)
+    const longestSync = await syncs()
     await untilSettled(redis, knex)
     const { wrong, lost } = await judge(scene, plan)
     if (count !== report.sent) {
@@ -100,6 +103,7 @@ export const latencyAt =
       figures: {
         ...{ lost, arrivalsPerSecond: perSecond, saturationPerSecond: saturation },
         ...{ openingP50Ms: report.openingMs.p50, openingP99Ms: report.openingMs.p99 },
+        ...longestSync,
       },
     }
   }
