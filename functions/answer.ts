@@ -1,3 +1,12 @@
+/** JSON that is put together already. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /**
  * What a handler answers, before it becomes a `Response`. A plain value: the exchange around the handler adds the
  * headers that every response has and builds the `Response` once.

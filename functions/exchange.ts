@@ -1,7 +1,7 @@
 import type { Context, Env } from 'hono'
 import { errorFields } from '../shared/log.ts'
 import { FrontrowError } from '../shared/errors.ts'
-import type { Answer } from './answer.ts'
+import { JsonText, type Answer } from './answer.ts'
 import { corsHeaders, preflight } from './cors.ts'
 import type { Ports } from './ports.ts'
 import type { Operation } from './openapi/operation.ts'
@@ -112,7 +112,8 @@ function toResponse(answer: Answer | Response, id: string, cors: Readonly<Record
     ...answer.headers,
     'x-request-id': id,
   }
-  return new Response(JSON.stringify(answer.body), { status: answer.status, headers })
+  const { status, body } = answer
+  return new Response(body instanceof JsonText ? body.text : JSON.stringify(body), { status, headers })
 }
 
 /** The caller learns that something failed and the id to ask about; the log learns what. */

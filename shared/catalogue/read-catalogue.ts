@@ -23,13 +23,24 @@ export interface PerformanceDetails extends PerformanceSummary {
   }[]
 }
 
+/** A section's seats as they stand: rows in their order, and in them the labels of the seats. */
+export type SectionRows = readonly { readonly id: string; readonly seats: readonly string[] }[]
+
 export interface SectionSeats {
   readonly performanceId: string
   readonly sectionId: string
   readonly version: number
-  readonly rows: readonly { readonly id: string; readonly seats: readonly string[] }[]
+  readonly rows: SectionRows
   readonly taken: readonly string[]
 }
+
+/** Reads the rows of a section in a version of its performance; undefined: it has no such section. */
+export type ReadRows = (
+  knex: Knex,
+  performanceId: string,
+  sectionId: string,
+  version: number,
+) => Promise<SectionRows | undefined>
 
 interface SummaryRow {
   id: string
@@ -138,17 +149,39 @@ export async function getPerformance(
   }
 }
 
-/** The layout of a section and its taken seats; undefined where there is no such section. */
+/**
+ * The layout of a section and its taken seats; undefined where there is no such section.
+ *
+ * @param rowsOf knows rows perhaps already: of one version they never change
+ */
 export async function getSectionSeats(
   knex: Knex,
   performanceId: string,
   sectionId: string,
+  rowsOf: ReadRows = readRows,
 ): Promise<SectionSeats | undefined> {
-  const performance = await knex('performances')
-    .where(keyOf(performanceId))
-    .first<{ version: number } | undefined>('version')
-  if (performance === undefined) return undefined
-  const { version } = performance
+  // One statement: the seats that are taken are those of this very version.
+  const taken = await knex('performances as p')
+    .leftJoin('booked_seats as b', (join) =>
+      join
+        .on('b.slot', 'p.slot')
+        .andOn('b.performance_id', 'p.performance_id')
+        .andOnVal('b.section_id', sectionId),
+    )
+    .where({ 'p.slot': slotOf(performanceId), 'p.performance_id': performanceId })
+    .orderBy('b.seat_id')
+    .select<{ version: number; seatId: string | null }[]>({ version: 'p.version', seatId: 'b.seat_id' })
+  const version = taken[0]?.version
+  if (version === undefined) return undefined
+  const rows = await rowsOf(knex, performanceId, sectionId, version)
+  if (rows === undefined) return undefined
+  return {
+    ...{ performanceId, sectionId, version, rows },
+    taken: taken.flatMap(({ seatId }) => (seatId === null ? [] : [seatId])),
+  }
+}
+
+export const readRows: ReadRows = async (knex, performanceId, sectionId, version) => {
   const section = { ...keyOf(performanceId), section_id: sectionId }
   const exists = (await knex('sections')
     .where(section)
@@ -160,20 +193,13 @@ export async function getSectionSeats(
     .modify(inVersion('seats', version))
     .orderBy('position')
     .select<{ row_id: string; label: string }[]>('row_id', 'label')
-  const taken = (await knex('booked_seats').where(section).orderBy('seat_id').pluck('seat_id')) as string[]
   const rows = new Map<string, string[]>()
   for (const { row_id, label } of seats) {
     const row = rows.get(row_id)
     if (row) row.push(label)
     else rows.set(row_id, [label])
   }
-  return {
-    performanceId,
-    sectionId,
-    version,
-    rows: [...rows].map(([id, labels]) => ({ id, seats: labels })),
-    taken,
-  }
+  return [...rows].map(([id, labels]) => ({ id, seats: labels }))
 }
 
 /** When a performance starts and is on sale, in milliseconds; undefined where there is no such performance. */

@@ -171,6 +171,25 @@ describe('GET /performances/{id}/sections/{sectionId}/seats', () => {
     expect([changed.status, changed.body['taken']]).toEqual([200, ['2-b']])
   })
 
+  it('shows at once what a PUT has changed, and sections that have come or gone', async () => {
+    const shown = async (section: string): Promise<unknown> => {
+      const { status, body } = await server.ask(`/performances/changing/sections/${section}/seats`)
+      return status === 200 ? [body['version'], body['rows']] : status
+    }
+    const rows = [{ id: '1', seats: ['1', '2'] }]
+    const section = (id: string): unknown => ({ id, name: id, rows })
+    await put('changing', { ...definition, sections: [section('A')] })
+    expect([await shown('A'), await shown('B')]).toEqual([[1, rows], 404])
+    const longer = [{ id: '1', seats: ['1', '2', '3'] }]
+    await put('changing', { ...definition, sections: [{ id: 'A', name: 'A', rows: longer }, section('B')] })
+    expect([await shown('A'), await shown('B')]).toEqual([
+      [2, longer],
+      [2, rows],
+    ])
+    await put('changing', { ...definition, sections: [section('B')] })
+    expect([await shown('A'), await shown('B')]).toEqual([404, [3, rows]])
+  })
+
   it.each([
     '/performances/tempest/sections/Z/seats',
     '/performances/none/sections/A/seats',
