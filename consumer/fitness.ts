@@ -10,10 +10,18 @@ const REST_MS = 60_000
  * the partitions for ever. It gives way, and tries again after a rest: at once it would come and go.
  */
 export class Fitness {
+  private readonly outageMs: number
   private failingSinceMs: number | undefined
   private stuckSinceMs: number | undefined
   private restsUntilMs = -Infinity
   private isRedisAway = false
+  /** When the first of the probes was sent that MySQL has not answered since. */
+  private silentSinceMs: number | undefined
+
+  /** @param outageMs MySQL that is silent for as long is away for others too; a single probe may fail for any reason */
+  constructor(outageMs: number) {
+    this.outageMs = outageMs
+  }
 
   /** Gives way to the others, until it tries again. */
   get isResting(): boolean {
@@ -27,12 +35,11 @@ export class Fitness {
   }
 
   /**
-   * MySQL did not answer a probe: nobody can claim then, and no loop gets round. An outage of MySQL makes nobody unfit either:
-   * what failed before it and in it is asked again.
+   * MySQL did not answer a probe. If that lasts, nobody can claim, and no loop gets round. An outage of MySQL makes nobody
+   * unfit either: what failed before it and in it is asked again.
    */
-  probeFailed(): void {
-    this.failingSinceMs = undefined
-    this.stuckSinceMs = undefined
+  probeFailed(askedAtMs: number): void {
+    this.silentSinceMs ??= askedAtMs
   }
 
   /**
@@ -52,6 +59,11 @@ export class Fitness {
    * @returns whether it should go on showing that it is alive
    */
   judge(loopsGetRound: boolean, nowMs: number, isAlone: boolean): boolean {
+    if (this.silentSinceMs !== undefined && nowMs - this.silentSinceMs >= this.outageMs) {
+      this.failingSinceMs = undefined
+      this.stuckSinceMs = undefined
+    }
+    this.silentSinceMs = undefined
     if (loopsGetRound || this.isRedisAway) this.stuckSinceMs = undefined
     else this.stuckSinceMs ??= nowMs
     // A loop was late for as long already when the probe called it stuck; after an outage it gets round sooner.

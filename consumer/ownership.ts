@@ -56,7 +56,7 @@ export class Ownership {
   private readonly member: Member
   private readonly ports: OwnershipPorts
   private readonly memberTimeoutMs: number
-  private readonly fitness = new Fitness()
+  private readonly fitness: Fitness
   private readonly locks = new Map<number, Lock>()
   /** When each partition that is being taken over was given to this consumer. */
   private readonly awaited = new Map<number, number>()
@@ -67,6 +67,7 @@ export class Ownership {
   constructor(member: Member, ports: OwnershipPorts, memberTimeoutMs: number) {
     this.member = member
     this.memberTimeoutMs = memberTimeoutMs
+    this.fitness = new Fitness(memberTimeoutMs)
     this.ports = ports
     this.phase = member.phase
   }
@@ -200,7 +201,7 @@ export class Ownership {
   private async probe(): Promise<void> {
     const askedAtMs = this.ports.monotonicMs()
     const loopsGetRound = await this.ports.probe().catch((error: unknown) => {
-      this.fitness.probeFailed()
+      this.fitness.probeFailed(askedAtMs)
       throw error
     })
     const nowMs = this.ports.monotonicMs()

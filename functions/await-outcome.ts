@@ -56,6 +56,7 @@ export async function askForOutcome(
   ports: Ports,
   { waiter }: GrantedWait,
   requestId: string,
+  customerId: string,
 ): Promise<Booking | undefined> {
   const placement = ports.topology.current
   if (waiter.address === undefined || placement === undefined || ports.redis.status !== 'ready')
@@ -66,7 +67,12 @@ export async function askForOutcome(
       [keys.record(requestId), keys.outcome(requestId)],
       [waiter.address],
     )
-    return status === 'PENDING' ? undefined : parseOutcome(outcome)
+    if (status === 'PENDING') return undefined
+    const booking = parseOutcome(outcome)
+    if (booking !== undefined || status === '') return booking
+    // Decided, and only MySQL knows all of it, as after a cancel: nobody will send anything.
+    const found = await findBooking(ports, requestId, customerId)
+    return found.kind === 'found' && found.booking.status !== 'PENDING' ? found.booking : undefined
   } catch {
     // Then it is found when the time is over.
     return undefined

@@ -125,7 +125,8 @@ async function getBooking(ports: Ports, c: RequestContext, exchange: Exchange): 
   const wait = grantWait(ports, c, requestId)
   if (wait === undefined) return bookingAnswer(found.booking)
   const { booking } = found
-  const decided = booking.status === 'PENDING' ? await askForOutcome(ports, wait, requestId) : booking
+  const decided =
+    booking.status === 'PENDING' ? await askForOutcome(ports, wait, requestId, booking.customerId) : booking
   if (decided !== undefined) {
     wait.waiter.leave()
     return applied(wait, bookingAnswer(decided))

@@ -18,11 +18,13 @@ function textLike(pattern: RegExp, message: string): z.ZodTemplateLiteral {
   return z.templateLiteral([z.string().regex(pattern)], { error })
 }
 
+const ID = [/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, hyphens or underscores'] as const
+
 /** Id of an event, performance, section, row or seat: case-sensitive, safe in a URL and in a Redis key. */
-export const idSchema = textLike(
-  /^[A-Za-z0-9_-]{1,64}$/,
-  'must be 1 to 64 letters, digits, hyphens or underscores',
-)
+export const idSchema = textLike(...ID)
+
+/** The same for an alternative of a union: zod keeps what is wrong within one only if it does not end the check. */
+export const alternativeIdSchema = z.string().regex(...ID)
 
 /**
  * Name of a request: its slot in 4 hexadecimal digits (0000–3fff), then 128 bits of hash in 32.

@@ -111,6 +111,12 @@ describe('names in a performance', () => {
     expect(complaintsOf(withRows(...rows))).toEqual([complaint])
   })
 
+  it('says which label is malformed', () => {
+    const [complaint, ...others] = complaintsOf(withRows({ id: '1', seats: ['ok', 'é'] }))
+    expect(complaint).toMatch(/^sections\.0\.rows\.0\.seats\.1: must be 1 to 64 letters/)
+    expect(others).toEqual([])
+  })
+
   it('allows a seat id of 64 characters, not of 65', () => {
     const id = 'r'.repeat(60)
     expect(complaintsOf(withRows({ id, seats: 999 }))).toEqual([])

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idSchema, MAX_ID_LENGTH } from '../ids.ts'
+import { alternativeIdSchema, idSchema, MAX_ID_LENGTH } from '../ids.ts'
 
 /** Seats that a performance may have at most. */
 export const MAX_SEATS = 100_000
@@ -29,7 +29,7 @@ const seatCount = z.number().int({ abort: true }).min(1, { abort: true }).max(2_
 const rowSchema = z.strictObject({
   id: idSchema,
   /** A count (labels 1 to n), or the labels themselves. */
-  seats: z.union([seatCount, z.array(idSchema).min(1).max(2_000)], {
+  seats: z.union([seatCount, z.array(alternativeIdSchema).min(1).max(2_000)], {
     error: 'must be a count of 1 to 2,000 or a list of labels',
   }),
 })

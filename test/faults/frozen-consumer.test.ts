@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { Deployment, type House } from '../support/deployment.ts'
 import { FaultyProxy, type Trap, type Trick } from '../support/faulty-proxy.ts'
@@ -15,6 +17,13 @@ const TAKEN_OVER_WITHIN_MS = 12_000
 
 /** So that the frozen one is taken for dead soon. */
 const settings = { HEARTBEAT_MS: '100', MEMBER_TIMEOUT_MS: '600' }
+
+/** By which Redis is asked to run it. */
+const settleScript = hash(
+  'sha1',
+  readFileSync(new URL('../../shared/redis/scripts/settle.lua', import.meta.url)),
+  'hex',
+)
 
 let deployment: Deployment
 let functions: BundleProcess
@@ -147,14 +156,19 @@ describe('a consumer that is stopped', () => {
     await blind.close()
   })
 
-  it('before settling shows no old outcome over a newer one', async () => {
-    const trap = toRedis.trap('evalsha', 'hold-before')
+  it.each([
+    ['over a newer one', false],
+    ['where Redis has forgotten the newer one', true],
+  ])('before settling shows no old outcome %s', async (_, isForgotten) => {
+    const trap = toRedis.trap(settleScript, 'hold-before')
     const requestId = await freezeAt(trap, 'alice')
     await deployment.startConsumer({ settings })
     await untilShown('alice', requestId, 'CONFIRMED')
     await ask('alice', 'DELETE', `/bookings/${requestId}`)
     await untilShown('alice', requestId, 'CANCELLED')
     await deployment.settled()
+    if (isForgotten)
+      await deployment.redis.del(...(await deployment.keysLike('r')), ...(await deployment.keysLike('o')))
     frozen.wake()
     trap.release()
     await trap.answered
@@ -163,7 +177,7 @@ describe('a consumer that is stopped', () => {
   })
 
   it('before settling deletes no other request that stands at the same place by then', async () => {
-    const trap = toRedis.trap('evalsha', 'hold-before')
+    const trap = toRedis.trap(settleScript, 'hold-before')
     const alices = await freezeAt(trap, 'alice')
     const [stream = ''] = await deployment.keysLike('s')
     const [entry] = await deployment.redis.xrange(stream, '-', '+')

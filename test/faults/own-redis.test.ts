@@ -33,7 +33,14 @@ describe.skipIf(!canHaveOwnServers())('a Redis', () => {
     return new Load({ urls: () => [functions.url], house, random: seededRandom(3), customers: 4 })
   }
 
-  it('at its memory limit accepts nothing more, lets go of what is decided, and recovers', async () => {
+  /** Entries that tell of changes of seats. */
+  async function toldOfSeats(): Promise<number> {
+    const streams = await deployment.redis.keys(`${deployment.keyPrefix}{*}seats`)
+    const lengths = await Promise.all(streams.map((stream) => deployment.redis.xlen(stream)))
+    return lengths.reduce((sum, length) => sum + length, 0)
+  }
+
+  it('at its memory limit accepts nothing more, tells of seats, lets go of what is decided, and recovers', async () => {
     const load = await open('full')
     await until(() => load.accepted > 50)
     // Nobody decides for a while, so that something undecided is left when memory is short.
@@ -42,8 +49,10 @@ describe.skipIf(!canHaveOwnServers())('a Redis', () => {
     await until(() => load.accepted > before + 50)
     await deployment.redis.config('SET', 'maxmemory', '1mb')
     await until(() => load.history.some(({ attempts }) => attempts.some(({ status }) => status === 503)))
+    const told = await toldOfSeats()
     consumer.wake()
     await deployment.settled(10_000)
+    expect(await toldOfSeats()).toBeGreaterThan(told)
     await deployment.redis.config('SET', 'maxmemory', '0')
     const meanwhile = load.accepted
     await until(() => load.accepted > meanwhile + 50)

@@ -1,9 +1,19 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { FaultyProxy } from '../support/faulty-proxy.ts'
 import type { Answered, FunctionServer } from '../support/function-server.ts'
 import { tokenFor } from '../support/tokens.ts'
 import { until } from '../support/until.ts'
 import { requestIdOf, World, type RunningConsumer } from '../support/world.ts'
+import { storeDecision } from '../contract/settled.ts'
+
+/** By which Redis is asked to run it. */
+const askForOutcomeScript = hash(
+  'sha1',
+  readFileSync(new URL('../../shared/redis/scripts/await-outcome.lua', import.meta.url)),
+  'hex',
+)
 
 let world: World
 let server: FunctionServer
@@ -166,6 +176,27 @@ describe('Prefer: wait', () => {
     await world.settled()
     expect(await consumer.count('settleFailures')).toBe(0)
     await world.redis.acl('DELUSER', user)
+  })
+
+  it('is over at once for a reader while whose asking it was decided and cancelled', async () => {
+    const toRedis = await FaultyProxy.inFrontOf(inject('redisUrl'))
+    const slow = await world.startFunctions({ REDIS_URL: toRedis.urlOf(inject('redisUrl')) })
+    const json = wish()
+    const requestId = requestIdOf(await book(server, '', 'cancelled', json))
+    // It listens from now on.
+    expect((await read(slow, requestId, 'wait=1')).body['status']).toBe('PENDING')
+    const asking = toRedis.trap(askForOutcomeScript, 'hold-before')
+    const reading = timed(read(slow, requestId, 'wait=10'))
+    await asking.sprung
+    // As settling leaves it after a cancel: Redis knows that it is cancelled, and MySQL the rest.
+    await storeDecision(server, { requestId, customerId: 'alice', wish: json, status: 'CANCELLED' })
+    await world.redis.hset(server.keys.record(requestId), { status: 'CANCELLED', place: '2' })
+    await world.redis.del(server.keys.outcome(requestId))
+    asking.release()
+    const answer = await reading
+    expect([answer.status, answer.body['status']]).toEqual([200, 'CANCELLED'])
+    expect(answer.ms).toBeLessThan(8_000)
+    await toRedis.close()
   })
 
   it('is not granted to more than fit, who are answered at once', async () => {

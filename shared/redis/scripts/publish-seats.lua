@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- After commit: tells those who watch a shard's seats what a batch changed, one entry a batch. What does not follow on
 -- what was told before is told as a gap. Safe to run twice, or late: a consumer that slept since its commit tells nothing
 -- old. allow-oom: the stream is bounded, and a seat map that is not told of a full Redis would stay wrong.

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- After commit: shows the outcomes of one shard's batch, sends them to those who wait, and takes its entries off their
 -- streams.
--- A late run (a consumer that slept since its commit) neither shows an old outcome over a newer one nor
--- deletes an entry that is another command by now. allow-oom: what is decided must leave a full Redis.
+-- A late run (a consumer that slept since its commit) neither shows an old outcome over a newer one, also where the newer
+-- one is forgotten, nor deletes an entry that is another command by now. allow-oom: what is decided must leave a full Redis.
 --
 -- KEYS  the streams
 --       then for each request shown 2: its record | its outcome
@@ -21,6 +21,8 @@ local outcomeMs, recordMs, channel = ARGV[3], ARGV[4], ARGV[5]
 local removed = 0
 -- Outcomes by reply address.
 local replies = {}
+-- Ids of commands whose entry this run finds and takes away.
+local lying = {}
 
 local function show(i)
   local record, outcome = KEYS[streamCount + 2 * i + 1], KEYS[streamCount + 2 * i + 2]
@@ -30,14 +32,20 @@ local function show(i)
   if status == '' or (before[2] and tonumber(before[2]) > tonumber(place)) then
     return
   end
-  local fresh = before[1] or fingerprint ~= ''
+  local fresh = before[1]
   if before[1] and (fingerprint == '' or fingerprint == before[4]) then
     redis.call('HSET', record, 'status', status, 'place', place)
   elseif fingerprint ~= '' then
     -- Redis has forgotten it, or remembers another wish under its name.
     local booking = cjson.decode(json)
+    if not lying[booking.requestId] then
+      -- Whoever took the entry away has shown this, and perhaps something newer since, before it was forgotten.
+      redis.call('DEL', outcome)
+      return
+    end
     redis.call('HSET', record, 'customerId', booking.customerId, 'sectionId', booking.sectionId, 'status', status,
       'place', place, 'fingerprint', fingerprint)
+    fresh = true
   end
   if fresh then
     redis.call('PEXPIRE', record, recordMs)
@@ -65,10 +73,10 @@ local function isStill(fields, name)
   return #fields == 2 and fields[1] == name
 end
 
--- Takes those of `count` entries off a stream that are still what was decided; answers how many. A batch's entries mostly are
--- the first of their stream, one behind the other: they are read in one go and cut off, which costs less than deleting each.
--- Others (ids may go backwards after a failover) are looked for one by one.
-local function takeAway(stream, from, count)
+-- Which of `count` entries of a stream are still what was decided. A batch's entries mostly are the first of their stream, one
+-- behind the other: they are read in one go and cut off, which costs less than deleting each. Others (ids may go backwards
+-- after a failover) are looked for one by one.
+local function look(stream, from, count)
   local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', count)
   local inFront = 0
   while inFront < count do
@@ -76,26 +84,40 @@ local function takeAway(stream, from, count)
     if not entry or entry[1] ~= ARGV[at] or not isStill(entry[2], ARGV[at + 1]) then
       break
     end
+    lying[ARGV[at + 1]] = true
     inFront = inFront + 1
   end
-  local taken = 0
-  if inFront > 0 then
-    taken = redis.call('XTRIM', stream, 'MAXLEN', redis.call('XLEN', stream) - inFront)
-  end
-  local doomed = {}
+  local others = {}
   for at = from + 2 * inFront, from + 2 * count - 2, 2 do
     local entry = redis.call('XRANGE', stream, ARGV[at], ARGV[at])[1]
     if entry and isStill(entry[2], ARGV[at + 1]) then
-      doomed[#doomed + 1] = ARGV[at]
+      lying[ARGV[at + 1]] = true
+      others[#others + 1] = ARGV[at]
     end
   end
+  return { inFront = inFront, others = others }
+end
+
+-- Takes away what was found; answers how many.
+local function takeAway(stream, found)
+  local taken = 0
+  if found.inFront > 0 then
+    taken = redis.call('XTRIM', stream, 'MAXLEN', redis.call('XLEN', stream) - found.inFront)
+  end
   -- One command a stream, because each costs the log of commands a line.
-  if #doomed > 0 then
-    taken = taken + redis.call('XDEL', stream, unpack(doomed))
+  if #found.others > 0 then
+    taken = taken + redis.call('XDEL', stream, unpack(found.others))
   end
   return taken
 end
 
+local at = 6 + 4 * shownCount
+local found = {}
+for i = 1, streamCount do
+  local count = tonumber(ARGV[at])
+  found[i] = look(KEYS[i], at + 1, count)
+  at = at + 1 + 2 * count
+end
 for i = 0, shownCount - 1 do
   show(i)
 end
@@ -103,11 +125,8 @@ for i = streamCount + 2 * shownCount + 1, #KEYS do
   redis.call('HSET', KEYS[i], 'status', 'DECIDED')
   redis.call('PEXPIRE', KEYS[i], recordMs)
 end
-local at = 6 + 4 * shownCount
 for i = 1, streamCount do
-  local count = tonumber(ARGV[at])
-  removed = removed + takeAway(KEYS[i], at + 1, count)
-  at = at + 1 + 2 * count
+  removed = removed + takeAway(KEYS[i], found[i])
 end
 -- Best effort: a message may be lost at any time, so whoever waits looks once more before giving up, and a Redis that forbids
 -- publishing is no reason to settle nothing.
