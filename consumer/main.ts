@@ -9,7 +9,7 @@ import { createConsumerMetrics } from './metrics.ts'
 /** The consumer as a process. Exit codes: 0 stopped as asked, 1 could not go on. */
 async function main(): Promise<void> {
   const config = consumerConfig(process.env)
-  const log = createLog('frontrow-consumer', config.logLevel)
+  const log = createLog('consumer', config.logLevel)
   const metrics = createConsumerMetrics()
   const consumer = new Consumer(config, log, metrics)
   const server = await listen(config, consumer, metrics)

@@ -6,13 +6,9 @@ const errorCodes = {
   CONFIG_INVALID: { retryable: false },
   TOPOLOGY_DIFFERS: { retryable: false },
   TOPOLOGY_UNKNOWN: { retryable: true },
-  SCHEMA_MISSING: { retryable: true },
   REDIS_UNAVAILABLE: { retryable: true },
-  REDIS_ANSWER_LOST: { retryable: true },
   MYSQL_UNAVAILABLE: { retryable: true },
-  CATALOGUE_SEAT_SOLD: { retryable: false },
   CATALOGUE_CONFLICT: { retryable: true },
-  COMMIT_FAILED: { retryable: true },
   ASSIGNMENT_INVALID: { retryable: false },
   GENERATION_TAKEN: { retryable: true },
 } as const

@@ -55,7 +55,7 @@ async function installPackages(allowed) {
 function runNpmCi() {
   console.log('Installing packages (npm ci) ...')
   const npm = process.env.npm_execpath
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']
+  const args = ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   const [command, first] = npm?.endsWith('.js') === true ? [process.execPath, [npm]] : ['npm', []]
   // Installing is not for production, whatever this shell was set up for.
   const env = { ...process.env, NODE_ENV: 'development' }
@@ -115,7 +115,8 @@ function chooseServers(entry, args) {
   }
   if (process.env.REDIS_URL || process.env.DATABASE_URL) return
   if (runtime === undefined) {
-    const isAsked = entry === 'migrate' || onDatabases.includes(args[0])
+    // A file for a migration is made without a database.
+    const isAsked = entry === 'migrate' ? args[0] !== 'make' : onDatabases.includes(args[0])
     if (!isAsked || args.some((arg) => ['--help', '-h'].includes(arg))) return
     throw new Refusal(
       'No servers to talk to: set REDIS_URL and DATABASE_URL, or run `npm start` in another terminal first.',
@@ -151,5 +152,6 @@ try {
   await main(process.argv.slice(2))
 } catch (error) {
   console.error(error instanceof Refusal ? error.message : error)
-  process.exitCode = 1
+  // The exit codes of `frontrow` tell what is missing from a no.
+  process.exitCode = error instanceof Refusal && process.argv[2] === 'frontrow' ? 2 : 1
 }
