@@ -179,23 +179,28 @@ describe('Prefer: wait', () => {
   })
 
   it('is over at once for a reader while whose asking it was decided and cancelled', async () => {
+    // Of its own, because what is decided here would be in the way of a consumer's places.
+    const undecided = await World.create()
     const toRedis = await FaultyProxy.inFrontOf(inject('redisUrl'))
-    const slow = await world.startFunctions({ REDIS_URL: toRedis.urlOf(inject('redisUrl')) })
-    const json = wish()
-    const requestId = requestIdOf(await book(server, '', 'cancelled', json))
+    await undecided.putPerformance('hamlet')
+    const direct = await undecided.startFunctions()
+    const slow = await undecided.startFunctions({ REDIS_URL: toRedis.urlOf(inject('redisUrl')) })
+    const json = { performanceId: 'hamlet', sectionId: 'A', seatIds: ['1-1'] }
+    const requestId = requestIdOf(await book(direct, '', 'cancelled', json))
     // It listens from now on.
     expect((await read(slow, requestId, 'wait=1')).body['status']).toBe('PENDING')
     const asking = toRedis.trap(askForOutcomeScript, 'hold-before')
     const reading = timed(read(slow, requestId, 'wait=10'))
     await asking.sprung
     // As settling leaves it after a cancel: Redis knows that it is cancelled, and MySQL the rest.
-    await storeDecision(server, { requestId, customerId: 'alice', wish: json, status: 'CANCELLED' })
-    await world.redis.hset(server.keys.record(requestId), { status: 'CANCELLED', place: '2' })
-    await world.redis.del(server.keys.outcome(requestId))
+    await storeDecision(direct, { requestId, customerId: 'alice', wish: json, status: 'CANCELLED' })
+    await undecided.redis.hset(direct.keys.record(requestId), { status: 'CANCELLED', place: '2' })
+    await undecided.redis.del(direct.keys.outcome(requestId))
     asking.release()
     const answer = await reading
     expect([answer.status, answer.body['status']]).toEqual([200, 'CANCELLED'])
     expect(answer.ms).toBeLessThan(8_000)
+    await undecided.end()
     await toRedis.close()
   })
 
