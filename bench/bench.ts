@@ -58,7 +58,7 @@ function parseOptions(): Options {
     throw new InvalidArgumentError('It must be a whole number from 1 on.')
   }
   return new Command('npm run bench --')
-    .option('--quick', 'small rows, one round: a good minute', false)
+    .option('--quick', 'small rows, one round: a minute and a half', false)
     .option('--rounds <number>', 'how often each row is measured', whole)
     .option('--only <rows>', 'rows, or beginnings of their names, separated by commas', (text) =>
       readRows(rowNames, text),

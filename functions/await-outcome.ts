@@ -1,6 +1,6 @@
 import type { Booking } from '../shared/outcomes.ts'
 import type { Answer } from './answer.ts'
-import { findBooking, parseOutcome } from './find-booking.ts'
+import { findBooking, findDecided, parseOutcome } from './find-booking.ts'
 import type { RequestContext } from './exchange.ts'
 import type { Ports } from './ports.ts'
 import { preferredWaitSeconds } from './prefer.ts'
@@ -71,8 +71,7 @@ export async function askForOutcome(
     const booking = parseOutcome(outcome)
     if (booking !== undefined || status === '') return booking
     // Decided, and only MySQL knows all of it, as after a cancel: nobody will send anything.
-    const found = await findBooking(ports, requestId, customerId)
-    return found.kind === 'found' && found.booking.status !== 'PENDING' ? found.booking : undefined
+    return await findDecided(ports, requestId, customerId)
   } catch {
     // Then it is found when the time is over.
     return undefined

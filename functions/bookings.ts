@@ -9,7 +9,7 @@ import { bookingAnswer, bookingView, locationOf, underWayAnswer } from './bookin
 import { cancelBooking } from './cancel-booking.ts'
 import { cursorOf, encodeCursor, limitSchema } from './cursor.ts'
 import type { Exchange, RequestContext, Route } from './exchange.ts'
-import { findBooking, parseOutcome } from './find-booking.ts'
+import { findBooking, findDecided, parseOutcome } from './find-booking.ts'
 import { parseIdempotencyKey } from './idempotency-key.ts'
 import * as described from './openapi/describe-bookings.ts'
 import { createPerformanceStart, type PerformanceStart } from './performance-start.ts'
@@ -102,12 +102,8 @@ function isPending(run: Run): boolean {
 /** `200` with the outcome of a request that was decided before, or where to find it. */
 async function knownAnswer(ports: Ports, requestId: string, customerId: string, run: Run): Promise<Answer> {
   const [, word, outcome] = run.kind === 'answer' ? run.answer : []
-  const shown = parseOutcome(String(outcome))
-  if (shown !== undefined) return decidedAnswer(shown)
-  const found = await findBooking(ports, requestId, customerId)
-  return found.kind === 'found' && found.booking.status !== 'PENDING'
-    ? decidedAnswer(found.booking)
-    : underWayAnswer(requestId, statusSchema.parse(word))
+  const decided = parseOutcome(String(outcome)) ?? (await findDecided(ports, requestId, customerId))
+  return decided === undefined ? underWayAnswer(requestId, statusSchema.parse(word)) : decidedAnswer(decided)
 }
 
 function decidedAnswer(booking: Parameters<typeof bookingView>[0]): Answer {

@@ -44,6 +44,16 @@ export async function findBooking(ports: Ports, requestId: string, customerId: s
   return best.customerId === customerId ? { kind: 'found', booking: best } : ABSENT
 }
 
+/** The same, once it is decided; undefined before, and where nobody can tell. */
+export async function findDecided(
+  ports: Ports,
+  requestId: string,
+  customerId: string,
+): Promise<Booking | undefined> {
+  const found = await findBooking(ports, requestId, customerId)
+  return found.kind === 'found' && found.booking.status !== 'PENDING' ? found.booking : undefined
+}
+
 function isOverdue(booking: Booking, nowMs: number): boolean {
   return booking.status === 'PENDING' && nowMs - booking.requestedAtUs / 1_000 > PENDING_TRUSTED_MS
 }

@@ -42,15 +42,15 @@ export function createSeatMaps({ mysql, platform }: Pick<Ports, 'mysql' | 'platf
     if (rows !== undefined) known.set(key, rows)
     return rows
   }
-  const read = async (key: string): Promise<SeatMap | undefined> => {
-    const [performanceId = '', sectionId = ''] = key.split('/')
+  const read: SeatMaps = async (performanceId, sectionId) => {
     const seats = await mysql.ask((knex) => getSectionSeats(knex, performanceId, sectionId, rowsOf))
     if (seats === undefined) return undefined
     const json = JSON.stringify(seats)
     return { json, etag: `"${hash('sha256', json, 'base64url')}"` }
   }
   // Elsewhere no request may wait for what another one has begun, and there are no others beside it.
-  const readTogether = platform.longLived ? sharedReads(read) : read
-  // Ids have no slash.
-  return (performanceId, sectionId) => readTogether(`${performanceId}/${sectionId}`)
+  if (!platform.longLived) return read
+  const share = sharedReads<SeatMap | undefined>()
+  return (performanceId, sectionId) =>
+    share(`${performanceId}/${sectionId}`, () => read(performanceId, sectionId))
 }

@@ -3,13 +3,16 @@ import { sharedReads } from './shared-reads.ts'
 
 /** Reads that end when they are told to. */
 function heldReads() {
-  const begun: { key: string; end: (found: string) => void; fail: (error: Error) => void }[] = []
-  const ask = sharedReads(
-    (key) =>
-      new Promise<string>((end, fail) => {
-        begun.push({ key, end, fail })
-      }),
-  )
+  const begun: { name: string; end: (found: string) => void; fail: (error: Error) => void }[] = []
+  const share = sharedReads<string>()
+  const ask = (name: string) =>
+    share(
+      name,
+      () =>
+        new Promise<string>((end, fail) => {
+          begun.push({ name, end, fail })
+        }),
+    )
   return { ask, begun }
 }
 
@@ -37,14 +40,15 @@ describe('shared reads', () => {
 
   it('never show what was so before one asked', async () => {
     let now = 0
-    const ask = sharedReads(async () => {
+    const share = sharedReads<number>()
+    const read = async () => {
       const seen = now
       await passed()
       return seen
-    })
+    }
     const asked = Array.from({ length: 50 }, async () => {
       const before = ++now
-      expect(await ask('A')).toBeGreaterThanOrEqual(before)
+      expect(await share('A', read)).toBeGreaterThanOrEqual(before)
     })
     await Promise.all(asked)
   })
@@ -55,7 +59,7 @@ describe('shared reads', () => {
     begun[1]?.end('b')
     begun[0]?.end('a')
     expect(await Promise.all(both)).toEqual(['a', 'b'])
-    expect(begun.map(({ key }) => key)).toEqual(['A', 'B'])
+    expect(begun.map(({ name }) => name)).toEqual(['A', 'B'])
   })
 
   it('tell of an error only those whose read it was', async () => {

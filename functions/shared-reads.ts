@@ -1,5 +1,5 @@
-/** One who reads something by its key. */
-type Read<Found> = (key: string) => Promise<Found>
+/** Reads what has this name, perhaps together with others who want it. */
+type SharedReads<Found> = (name: string, read: () => Promise<Found>) => Promise<Found>
 
 interface UnderWay<Found> {
   readonly found: Promise<Found>
@@ -11,26 +11,26 @@ interface UnderWay<Found> {
  * However many ask for the same thing at once, it is read once at a time. Who asks while it is being read gets the read that
  * begins after that: nobody is shown what was true before they asked.
  *
- * @param read may throw; who asks later is not told of it
+ * A read that fails tells only those who share it.
  */
-export function sharedReads<Found>(read: Read<Found>): Read<Found> {
+export function sharedReads<Found>(): SharedReads<Found> {
   const underWay = new Map<string, UnderWay<Found>>()
 
-  const begin: Read<Found> = (key) => {
-    const found = read(key)
+  const begin: SharedReads<Found> = (name, read) => {
+    const found = read()
     const own: UnderWay<Found> = { found, next: undefined }
-    underWay.set(key, own)
+    underWay.set(name, own)
     const end = (): void => {
-      if (own.next === undefined) underWay.delete(key)
+      if (own.next === undefined) underWay.delete(name)
     }
     found.then(end, end)
     return found
   }
 
-  return (key) => {
-    const now = underWay.get(key)
-    if (now === undefined) return begin(key)
-    const after = (): Promise<Found> => begin(key)
+  return (name, read) => {
+    const now = underWay.get(name)
+    if (now === undefined) return begin(name, read)
+    const after = (): Promise<Found> => begin(name, read)
     return (now.next ??= now.found.then(after, after))
   }
 }
