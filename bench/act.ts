@@ -71,8 +71,10 @@ export class Act {
   }
 
   /** One of each, ready. They start side by side, since neither needs the other. */
-  async deployment(): Promise<{ readonly consumer: Served; readonly server: Served }> {
-    const [consumer, server] = await Promise.all([this.consumer(), this.functions()])
+  async deployment(
+    ofConsumer: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly consumer: Served; readonly server: Served }> {
+    const [consumer, server] = await Promise.all([this.consumer(ofConsumer), this.functions()])
     return { consumer, server }
   }
 

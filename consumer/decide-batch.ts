@@ -77,6 +77,16 @@ export interface SeatRow {
   readonly requestId: string
 }
 
+/** A seat that was somebody's when another request for it was decided. */
+interface HeldSeat {
+  readonly partition: number
+  readonly performanceId: string
+  readonly sectionId: string
+  readonly seatId: string
+  /** Id of the request that had it. */
+  readonly holder: string
+}
+
 /** One transaction's worth of work on one shard, decided and not yet committed. */
 export interface Batch {
   readonly decided: readonly { readonly entry: Entry; readonly record: DecisionRecord }[]
@@ -102,6 +112,8 @@ export interface Batch {
   readonly versions: readonly PerformanceVersion[]
   readonly freed: readonly SeatRow[]
   readonly taken: readonly SeatRow[]
+  /** Seats that somebody asked for in vain, once for each time. */
+  readonly askedInVain: readonly HeldSeat[]
   readonly sections: readonly SectionState[]
 }
 
@@ -168,6 +180,7 @@ class BatchBuilder {
   private readonly strays: Batch['strays'][number][] = []
   private readonly malformed: Malformed[] = []
   private readonly buried: Batch['buried'][number][] = []
+  private readonly askedInVain: HeldSeat[] = []
   private readonly places = new Map<number, { epoch: number; before: number; after: number }>()
   private readonly versions: PerformanceVersion[] = []
   /** The one noted last, by performance. */
@@ -196,6 +209,7 @@ class BatchBuilder {
       stakes: this.places,
       versions: this.versions,
       ...seats,
+      askedInVain: this.askedInVain,
       sections: [...this.touched.keys()],
     }
   }
@@ -224,6 +238,19 @@ class BatchBuilder {
     this.decideCommand(entry, command)
   }
 
+  private noteHolders(
+    { partition }: Entry,
+    { performanceId, sectionId }: Command,
+    section: SectionState,
+    { reason }: Decision,
+  ): void {
+    for (const seatId of reason?.seatIds ?? []) {
+      const holder = section.holderOf(seatId)
+      if (holder !== undefined && holder !== FREE)
+        this.askedInVain.push({ partition, performanceId, sectionId, seatId, holder })
+    }
+  }
+
   private noteVersion(performanceId: string, version: number): void {
     if (this.noted.get(performanceId) === version) return
     this.noted.set(performanceId, version)
@@ -245,6 +272,7 @@ class BatchBuilder {
       return
     }
     if (decision.change !== undefined) section.apply(decision.change)
+    else if (decision.reason?.code === 'SEAT_TAKEN') this.noteHolders(entry, command, section, decision)
     const version = section.terms?.version ?? 0
     this.noteVersion(command.performanceId, version)
     this.record(entry, {

@@ -7,6 +7,7 @@ import type { RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
+import { markTakenSeats } from './mark-taken-seats.ts'
 import { publishSeatChanges } from './publish-seat-changes.ts'
 import { reportTraces } from './report-traces.ts'
 
@@ -18,6 +19,8 @@ export interface SettleContext {
   readonly shard: number
   readonly outcomeTtlMs: number
   readonly recordTtlMs: number
+  /** 0: none are marked. */
+  readonly takenSeatsTtlMs: number
   readonly nowMs: number
   readonly log: Log
 }
@@ -60,11 +63,13 @@ export async function settleBatch(
 ): Promise<number> {
   reportTraces(batch, refused, context.nowMs, context.log)
   const published = publishSeatChanges(batch, refused, context)
+  const marked = markTakenSeats(batch, refused, context)
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
   const { settlings, strays } = settlingsOf(batch, refused, identities, context.nowMs)
   const removed = await settleAll(settlings, context)
   await published
+  await marked
   if (strays.length === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
@@ -206,6 +211,9 @@ function outcomeJson(
 async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void> {
   for (const { command } of batch.strays) {
     const home = partitionOf(context.topology, command.performanceId, command.sectionId)
+    // Its own record says that it is asked for, also where the section's shard is another one than it was.
+    if (command.kind !== 'book')
+      await context.redis.hsetnx(context.keys.record(commandId(command)), 'status', 'PENDING')
     const fields = encodeCommand({ ...command, topologyVersion: context.topology.version })
     await context.redis.xadd(context.keys.stream(home), '*', ...fields)
   }

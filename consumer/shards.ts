@@ -146,7 +146,7 @@ export class Shards {
     })
     const streamOf = (partition: number): string => keys.stream({ shard: number, number: partition })
     const reader = new ShardReader(connection, redis, streamOf, monotonicMs)
-    const { outcomeTtlMs, recordTtlMs } = config
+    const { outcomeTtlMs, recordTtlMs, takenSeatsTtlMs } = config
     const memory = new SectionMemory(sectionLoader(reads), Math.ceil(config.memorySeats / topology.shards))
     this.memories.push(memory)
     const loop = new ShardLoop({
@@ -186,6 +186,7 @@ export class Shards {
           shard: number,
           outcomeTtlMs,
           recordTtlMs,
+          takenSeatsTtlMs,
           nowMs,
           log,
         }),

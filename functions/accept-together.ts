@@ -28,8 +28,8 @@ export function acceptBookings({ scripts, limits }: Needs): AskShardForMany<Book
   const run: AskShardForMany<BookingToAccept, ScriptAnswer> = async (placement, shard, bookings) => {
     const { topology, keys, mark } = placement
     const { backlogCap, rateLimit, rateWindowMs } = limits
-    const scriptKeys = [keys.topology(shard), keys.pressure(shard)]
-    const args: (string | number)[] = [mark, backlogCap, rateLimit, rateWindowMs]
+    const scriptKeys = [keys.topology(shard), keys.pressure(shard), keys.takenSeats(shard)]
+    const args: (string | number)[] = [mark, backlogCap, rateLimit, rateWindowMs, keys.records(shard)]
     for (const { requestId, customerId, sectionId, partition, ...booking } of bookings) {
       const { fingerprint, common, trace, replyTo } = booking
       scriptKeys.push(keys.record(requestId), keys.outcome(requestId))

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 /** What a booking or cancel was answered, as the accept scripts and the connection to Redis tell it. */
 export type AcceptAnswer =
-  'accepted' | 'known' | 'mismatch' | 'rate' | 'memory' | 'backlog' | 'unavailable' | 'unknown'
+  'accepted' | 'known' | 'mismatch' | 'rate' | 'taken' | 'memory' | 'backlog' | 'unavailable' | 'unknown'
 
 export interface Metrics {
   countAccept(command: 'book' | 'cancel', answer: AcceptAnswer): void

@@ -26,6 +26,8 @@ export function notAcceptedAnswer(
       )
     case 'rate':
       return rateLimited(allowanceOf(limits, run)?.resetSeconds ?? 1)
+    case 'taken':
+      return seatsTaken(run)
     case 'memory':
     case 'backlog':
       return overloaded()
@@ -36,7 +38,7 @@ export function notAcceptedAnswer(
   }
 }
 
-const codes: readonly AcceptAnswer[] = ['accepted', 'known', 'mismatch', 'rate', 'memory', 'backlog']
+const codes: readonly AcceptAnswer[] = ['accepted', 'known', 'mismatch', 'rate', 'taken', 'memory', 'backlog']
 
 function codeOf(word: string | number | undefined): AcceptAnswer {
   const code = codes.find((known) => known === word)
@@ -47,6 +49,14 @@ function codeOf(word: string | number | undefined): AcceptAnswer {
 function rateLimited(seconds: number): Answer {
   return problem('rate-limited', 'You have made too many requests. Nothing was accepted.', {
     headers: { 'retry-after': String(seconds) },
+  })
+}
+
+/** What the decision would be, said at once. */
+function seatsTaken(run: Run): Answer {
+  const [, seats] = run.kind === 'answer' ? run.answer : []
+  return problem('seats-taken', 'Somebody else has these seats. Nothing was accepted.', {
+    members: { seatIds: String(seats).split(',') },
   })
 }
 

@@ -72,6 +72,19 @@ describe('configuration', () => {
     ).toContain('OUTCOME_TTL_MS')
   })
 
+  it('refuses marks of taken seats that would outlive the records of cancels', () => {
+    const withTimes = (record: string, taken: string): (() => unknown) => {
+      return () =>
+        consumerConfig({
+          ...environment,
+          ...{ OUTCOME_TTL_MS: '1000', RECORD_TTL_MS: record, TAKEN_SEATS_TTL_MS: taken },
+        })
+    }
+    expect(complaintOf(withTimes('5000', '6000'))).toContain('TAKEN_SEATS_TTL_MS')
+    expect(withTimes('5000', '5000')()).toMatchObject({ takenSeatsTtlMs: 5_000 })
+    expect(consumerConfig(environment)).toMatchObject({ takenSeatsTtlMs: 0 })
+  })
+
   it('wants three heartbeats at least within the member time-out', () => {
     const withTimes = (heartbeat: string, timeout: string): (() => unknown) => {
       return () => consumerConfig({ ...environment, HEARTBEAT_MS: heartbeat, MEMBER_TIMEOUT_MS: timeout })

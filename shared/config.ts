@@ -67,6 +67,7 @@ const consumerSettings = {
   MEMORY_SEATS: whole(1_000, 100_000_000).default(2_000_000),
   OUTCOME_TTL_MS: whole(1_000, DAY_MS).default(600_000),
   RECORD_TTL_MS: whole(1_000, 30 * DAY_MS).default(DAY_MS),
+  TAKEN_SEATS_TTL_MS: whole(0, DAY_MS).default(0),
   HEARTBEAT_MS: whole(20, 60_000).default(250),
   MEMBER_TIMEOUT_MS: whole(100, 600_000).default(3_000),
 }
@@ -126,6 +127,8 @@ export interface ConsumerConfig extends CommonConfig {
   readonly memorySeats: number
   readonly outcomeTtlMs: number
   readonly recordTtlMs: number
+  /** How long a seat that somebody asked for in vain is refused at once; 0: every request is decided. */
+  readonly takenSeatsTtlMs: number
   /** Between two signs of life. */
   readonly heartbeatMs: number
   /** Without a sign of life after which a consumer's partitions are given to others. */
@@ -145,6 +148,10 @@ const consumerSchema = z
   .refine((settings) => settings.OUTCOME_TTL_MS <= settings.RECORD_TTL_MS, {
     path: ['OUTCOME_TTL_MS'],
     error: 'must not be longer than RECORD_TTL_MS: an outcome without its record would let a retry through',
+  })
+  .refine((settings) => settings.TAKEN_SEATS_TTL_MS <= settings.RECORD_TTL_MS, {
+    path: ['TAKEN_SEATS_TTL_MS'],
+    error: 'must not be longer than RECORD_TTL_MS: a cancel without its record would leave its seats refused',
   })
   .refine((settings) => settings.HEARTBEAT_MS * 3 <= settings.MEMBER_TIMEOUT_MS, {
     path: ['HEARTBEAT_MS'],
@@ -228,6 +235,7 @@ export function consumerConfig(environment: Environment): ConsumerConfig {
     memorySeats: settings.MEMORY_SEATS,
     outcomeTtlMs: settings.OUTCOME_TTL_MS,
     recordTtlMs: settings.RECORD_TTL_MS,
+    takenSeatsTtlMs: settings.TAKEN_SEATS_TTL_MS,
     heartbeatMs: settings.HEARTBEAT_MS,
     memberTimeoutMs: settings.MEMBER_TIMEOUT_MS,
   }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const MAX_ID_LENGTH = 64
 
 /** Seats that one request may ask for. */
-const MAX_SEATS_PER_REQUEST = 10
+export const MAX_SEATS_PER_REQUEST = 10
 
 /**
  * A text that matches a pattern as a whole. It says what `z.string().regex(pattern, message)` says, at half of its cost: every

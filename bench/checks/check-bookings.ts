@@ -78,10 +78,16 @@ function problemOf(evidence: Evidence, { books, cancelled }: Stored, entry: Entr
   if (told === 'unexpected') return 'an answer that nobody expects'
   if (told === 'unsent' || told === 'refused' || told === 'unanswered')
     return told === 'refused' && book !== undefined ? 'refused and carried out' : undefined
+  const { performanceId, sectionId, seatId } = seatOf(plan, request)
+  const holder = seats.get(`${performanceId}/${sectionId}/${seatId}`)
+  // Where seats are given back, whoever had it then may have it no more.
+  if (told === 'taken')
+    return holder === undefined && plan.cancelEvery === undefined
+      ? 'refused as taken, and nobody has it'
+      : undefined
   if (told === 'REJECTED' && !ordered)
     return book?.status === 'CONFIRMED' ? 'refused and confirmed' : undefined
   if (book === undefined) return `told ${told}, and lost`
-  const { performanceId, sectionId, seatId } = seatOf(plan, request)
   const asked = [customerName(customerOf(request, customers)), performanceId, sectionId, seatId].join()
   const decided = [book.customer_id, book.performance_id, book.section_id, book.seat_ids].join()
   if (asked !== decided) return `asked ${asked}, decided ${decided}`
@@ -89,7 +95,7 @@ function problemOf(evidence: Evidence, { books, cancelled }: Stored, entry: Entr
     return `rejected for ${book.reason ?? 'nothing'}`
   const status = cancelled.has(requestId) ? 'CANCELLED' : book.status
   if (told !== 'accepted' && told !== status) return `told ${told}, stored ${status ?? 'nothing'}`
-  const holds = seats.get(`${performanceId}/${sectionId}/${seatId}`) === requestId
+  const holds = holder === requestId
   return holds === (status === 'CONFIRMED')
     ? undefined
     : `${status ?? 'nothing'}, and ${holds ? 'has' : 'has not'} its seat`

@@ -11,6 +11,8 @@ const LAST_POLL_MS = 400
 /** An outcome that takes longer has got lost, or there is a queue that no customer would wait for. */
 const POLLED_FOR_MS = 60_000
 
+const SEATS_TAKEN = 'urn:frontrow:problem:seats-taken'
+
 /** How one request came to its end. */
 export interface End {
   readonly told: Told
@@ -72,8 +74,9 @@ function isOutcome(told: Told): boolean {
   return told === 'CONFIRMED' || told === 'REJECTED'
 }
 
-/** What an answer about a booking says. A peer may confirm with 201 and refuse a taken seat with 409. */
+/** What an answer about a booking says. A peer may confirm with 201 and refuse a taken seat with 409; we say so in a problem. */
 function toldBy({ status, body }: HttpAnswer): Told {
+  if (status === 409 && memberOf(body, 'type') === SEATS_TAKEN) return 'taken'
   if (status !== 200 && status !== 201 && status !== 202 && status !== 409) return otherwise(status)
   const word = memberOf(body, 'status')
   switch (word) {

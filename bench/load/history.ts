@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
  * - `unsent`: gave up before a connection was free
  * - `unanswered`: the connection ended
  * - `refused`: 429 or 503, a clear no
+ * - `taken`: its seats are somebody else's, said at once and stored nowhere
  * - `accepted`: 202, and no outcome asked for or known by the end
  * - an outcome
  * - `unexpected`: an answer that nobody expects
@@ -15,6 +16,7 @@ const TOLD = [
   'unsent',
   'unanswered',
   'refused',
+  'taken',
   'accepted',
   'CONFIRMED',
   'REJECTED',

@@ -29,6 +29,8 @@ export interface Goal {
 /** What a booking takes at the least whose outcome is waited for, or read once. */
 const WAITED = ['plain/accept', 'plain/drain']
 const POLLED = [...WAITED, 'limit/bare']
+/** What nearly everybody takes at the least where taken seats are refused at once. */
+const REFUSED = ['limit/bare-post']
 
 const usual = { better: 'higher', unit: '', over: 'median' } as const
 
@@ -64,6 +66,14 @@ export const goals: readonly Goal[] = [
     goal: 4,
     of: toBestPeer('ours/hot-polling', /^peer\/[^/]+\/hot$/),
     plain: bestPeerToPlain(/^peer\/[^/]+\/hot$/, POLLED),
+  },
+  {
+    ...usual,
+    title: 'whole way, hot seats refused at once ÷ best peer',
+    floor: 2,
+    goal: 4,
+    of: toBestPeer('ours/hot-at-once', /^peer\/[^/]+\/hot$/),
+    plain: bestPeerToPlain(/^peer\/[^/]+\/hot$/, REFUSED),
   },
   {
     ...usual,

@@ -11,6 +11,7 @@ export const ourRows: Readonly<Record<string, Row>> = {
   'ours/whole-wait': whole('waited', distinctPlan, requests),
   'ours/hot-polling': whole('polled', hotPlan, hotRequests),
   'ours/hot-wait': whole('waited', hotPlan, hotRequests),
+  'ours/hot-at-once': whole('polled', hotPlan, hotRequests, { TAKEN_SEATS_TTL_MS: '10000' }),
   'ours/status': status,
   'ours/seat-map': seatMap(false),
   'ours/seat-map-unchanged': seatMap(true),

@@ -7,18 +7,22 @@ import { answered, closedLoop, judge, warmUp, type Row, type Scene } from './sce
 type PlanOf = (scene: Scene) => BookingPlan
 type CountOf = (scene: Scene) => number
 
-/** From the request to the outcome that its customer has heard. */
+/**
+ * From the request to the outcome that its customer has heard.
+ *
+ * @param ofConsumer its settings where they are others than the usual ones
+ */
 export const whole =
-  (until: Until, planOf: PlanOf, countOf: CountOf): Row =>
+  (until: Until, planOf: PlanOf, countOf: CountOf, ofConsumer: Readonly<Record<string, string>> = {}): Row =>
   async (scene) => {
     const { act } = scene
     const { redis, knex } = act.stage
-    const { consumer, server } = await act.deployment()
+    const { consumer, server } = await act.deployment(ofConsumer)
     await warmUp(scene, server, until)
     const plan = planOf(scene)
     const clock = act.clock()
     const report = await closedLoop(scene, server, plan, until, countOf(scene))
-    const count = answered(report, 'CONFIRMED', 'REJECTED', 'CANCELLED')
+    const count = answered(report, 'CONFIRMED', 'REJECTED', 'CANCELLED', 'taken')
     const cpuUs = clock.each(count)
     await untilSettled(redis, knex)
     const { wrong, lost } = await judge(scene, plan)
@@ -29,6 +33,7 @@ export const whole =
       figures: {
         ...{ lost, httpRequestsEach: httpRequests / Math.max(1, count) },
         ...{ confirmed: told['CONFIRMED'] ?? 0, cancelled: told['CANCELLED'] ?? 0 },
+        ...{ refusedAtOnce: told['taken'] ?? 0 },
         ...{ serverRssMb: act.rssMb('server'), consumerRssMb: act.rssMb('consumer') },
         ...(await transactionFigures(consumer.port)),
       },

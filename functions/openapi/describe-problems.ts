@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { idSchema, requestIdSchema } from '../../shared/ids.ts'
+import { idSchema, MAX_SEATS_PER_REQUEST, requestIdSchema } from '../../shared/ids.ts'
 import { problem, problems, type ProblemName } from '../problem.ts'
 import type { ResponseHeader } from './headers.ts'
 
@@ -24,6 +24,11 @@ export const problemSchema = z
       .array(z.object({ sectionId: idSchema, seatId: idSchema }))
       .optional()
       .meta({ description: 'Sold seats that would vanish; the first hundred.' }),
+    seatIds: z
+      .array(idSchema)
+      .max(MAX_SEATS_PER_REQUEST)
+      .optional()
+      .meta({ description: 'Seats of the request that somebody else has.' }),
     requestId: requestIdSchema.optional().meta({ description: 'The request of which nothing is known.' }),
   })
   .meta({ id: 'Problem', description: 'A problem document (RFC 9457).' })
@@ -32,6 +37,7 @@ export const problemSchema = z
 const members: Partial<Record<ProblemName, Readonly<Record<string, unknown>>>> = {
   validation: { errors: [{ pointer: '#/seatIds', detail: 'must not name a seat twice' }] },
   'seats-sold': { seats: [{ sectionId: 'A', seatId: '1-17' }] },
+  'seats-taken': { seatIds: ['1-17'] },
   'answer-unknown': { requestId: '30d7c2a41f7a9be6c3f0a5d8e1b2c3d4e5f6' },
 }
 

@@ -12,6 +12,13 @@ export interface RedisKeys {
   stream(partition: PartitionId): string
   /** Hash: what is remembered of a request so that a retry is recognised. */
   record(commandId: string): string
+  /** What the names of a shard's records begin with. */
+  records(shard: number): string
+  /**
+   * Hash with an expiry: seats that somebody asked for in vain (`performance/section/seat`) → the request that holds them.
+   * By topology: under another one, cancels were remembered elsewhere.
+   */
+  takenSeats(shard: number): string
   /** String, JSON of `Booking`: what a client may see of a request. */
   outcome(requestId: string): string
   /** String with an expiry: requests of one customer in the present window. */
@@ -71,6 +78,8 @@ export function redisKeys(prefix: string, topology: Topology): RedisKeys {
     topology: (shard) => `${root(shard)}topology`,
     pressure: (shard) => `${root(shard)}pressure`,
     stream: ({ shard, number }) => `${root(shard)}s:${number}`,
+    records: (shard) => `${root(shard)}r:`,
+    takenSeats: (shard) => `${root(shard)}taken:${topology.version}`,
     record: (commandId) => `${rootOfRequest(commandId)}r:${commandId}`,
     outcome: (requestId) => `${rootOfRequest(requestId)}o:${requestId}`,
     rate: (shard, customerId) => `${root(shard)}c:${customerId}`,

@@ -187,6 +187,20 @@ describe('POST /bookings, refused for lack of something', () => {
     expect(await commandsOf(customer)).toHaveLength(0)
   })
 
+  it('refuses at once what asks for a seat that is marked as somebody else’s, and says which', async () => {
+    const marks = server.keys.takenSeats(shardOf(server, 'hamlet'))
+    await server.redis.hset(marks, 'hamlet/A/1-2', deriveRequestId('somebody', 'hamlet', 'k'))
+    const customer = someone()
+    const refused = await server.book(customer, wish)
+    const beside = await server.book(customer, { ...wish, seatIds: ['1-1', '1-3'] })
+    const elsewhere = await server.book(customer, { ...wish, sectionId: 'B' })
+    await server.redis.del(marks)
+    expect(refused.status).toBe(409)
+    expect(refused.body).toMatchObject({ type: 'urn:frontrow:problem:seats-taken', seatIds: ['1-2'] })
+    expect([beside.status, elsewhere.status]).toEqual([202, 202])
+    expect(await commandsOf(customer)).toHaveLength(2)
+  })
+
   it('refuses what would lengthen a backlog at its cap', async () => {
     const crowded = { ...wish, sectionId: 'crowded' }
     for (let i = 0; i < 40; i++) expect((await server.book(someone(), crowded)).status).toBe(202)

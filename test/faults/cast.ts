@@ -131,7 +131,11 @@ export class Cast {
       ? this.deployment.startFunctions({ ...ways, settings: topology })
       : this.deployment.startConsumer({
           ...ways,
-          settings: { ...topology, MAX_BATCH: String(this.random.pick([5, 50, 500])) },
+          settings: {
+            ...topology,
+            MAX_BATCH: String(this.random.pick([5, 50, 500])),
+            TAKEN_SEATS_TTL_MS: String(this.random.pick([0, 3_000])),
+          },
         })
   }
 }

@@ -5,6 +5,8 @@ export const guards = {
   duplicate: 'a command that was decided before is not decided again',
   deletion: 'an entry is deleted only if it is still the command that was decided',
   place: 'an outcome is shown only over an older one',
+  cancel: 'a seat is refused at once only while nobody has asked to cancel its holder',
+  holder: 'nobody is refused at once for the sake of a seat that is theirs',
   lock: 'one member at a time rebalances',
 } as const
 

@@ -1,4 +1,20 @@
+import type { BookCommand } from '../../shared/commands.ts'
 import type { DecisionRecord } from '../../consumer/decide-batch.ts'
+
+/** A seat that somebody asked for in vain. */
+export interface TakenSeat {
+  /** `performance/section/seat`. */
+  readonly seat: string
+  readonly holder: string
+}
+
+/** A request that was not let into the line, because of seats that others have. */
+interface Refusal {
+  readonly requestId: string
+  /** The place in the line that it would have had is behind this one. */
+  readonly behind: number
+  readonly taken: readonly TakenSeat[]
+}
 
 /**
  * Watches what the servers really carry out, one thing after the other, and says what breaks a promise. It keeps its own
@@ -8,6 +24,7 @@ export class Judge {
   readonly problems: string[] = []
   readonly history: string[] = []
   decisions = 0
+  refusedAtOnce = 0
   claims = 0
   generations = 0
   private readonly nowMs: () => number
@@ -24,6 +41,9 @@ export class Judge {
   private readonly seats = new Map<string, string>()
   private readonly statuses = new Map<string, string>()
   private readonly forgottenRequests = new Set<string>()
+  private readonly forgottenCancels = new Set<string>()
+  /** Of each section, in the order in which they were asked. */
+  private readonly refusals = new Map<string, Refusal[]>()
 
   constructor(nowMs: () => number) {
     this.nowMs = nowMs
@@ -39,6 +59,17 @@ export class Judge {
     this.note(`accepted ${command} on ${partition}`)
   }
 
+  /** It must be what the decision would have been: it is looked into when its turn would have come. */
+  refused({ requestId, performanceId, sectionId }: BookCommand, taken: readonly TakenSeat[]): void {
+    this.refusedAtOnce += 1
+    const section = `${performanceId}/${sectionId}`
+    const others = this.refusals.get(section) ?? []
+    this.refusals.set(section, [...others, { requestId, behind: this.arrivals, taken }])
+    this.note(
+      `refused ${requestId} at once: ${taken.map(({ seat, holder }) => `${seat} is ${holder}'s`).join()}`,
+    )
+  }
+
   /** Redis lost it with its tail: the same place in the line is nobody's any more. */
   lost(partition: number, command: string): void {
     const places = this.line.get(command) ?? []
@@ -52,6 +83,11 @@ export class Judge {
   /** Redis lost with its tail what it showed of a request, and shows something older or nothing. */
   forgotten(requestId: string): void {
     this.forgottenRequests.add(requestId)
+  }
+
+  /** Redis lost with its tail that a request's cancel was asked for, whatever became of it. */
+  cancelForgotten(requestId: string): void {
+    this.forgottenCancels.add(requestId)
   }
 
   mapStored(generation: number, members: readonly string[]): void {
@@ -96,6 +132,7 @@ export class Judge {
     const place = (this.sequences.get(partition) ?? 0) + 1
     if (record.sequence !== place) this.say(`${command} has place ${record.sequence}, not ${place}`)
     this.sequences.set(partition, record.sequence)
+    this.checkRefusals(record, command)
     this.checkOrder(record, command)
     this.checkReason(record)
     this.checkSeats(record)
@@ -104,6 +141,7 @@ export class Judge {
 
   /** When everything has come to rest. */
   atRest(shownOf: (requestId: string) => string | undefined): void {
+    for (const section of this.refusals.keys()) this.checkRefusalsUpTo(section, Infinity)
     for (const [command, places] of this.line) {
       if (places.length > 0 && !this.decidedCommands.has(command))
         this.say(`${command} was accepted and never decided`)
@@ -117,6 +155,30 @@ export class Judge {
 
   say(problem: string): void {
     this.problems.push(`${this.nowMs().toFixed(1)} ${problem}`)
+  }
+
+  /** Of a section those whose turn would have come before a command that is decided now. */
+  private checkRefusals({ performanceId, sectionId }: DecisionRecord, command: string): void {
+    const [place] = this.line.get(command) ?? []
+    if (place !== undefined) this.checkRefusalsUpTo(`${performanceId}/${sectionId}`, place)
+  }
+
+  private checkRefusalsUpTo(section: string, place: number): void {
+    const refusals = this.refusals.get(section) ?? []
+    for (const { requestId, taken } of refusals.filter(({ behind }) => behind < place)) {
+      for (const { seat, holder } of taken) {
+        if (this.forgottenCancels.has(holder)) continue
+        const really = this.seats.get(seat) ?? 'nobody'
+        if (really === 'nobody' || really === requestId)
+          this.say(
+            `${requestId} was refused ${seat} at once, which was ${really}'s when its turn would have come`,
+          )
+      }
+    }
+    this.refusals.set(
+      section,
+      refusals.filter(({ behind }) => behind >= place),
+    )
   }
 
   private checkOrder(record: DecisionRecord, command: string): void {

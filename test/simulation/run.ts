@@ -48,11 +48,12 @@ function run(seed: number, without: Guard | undefined): Promise<SimulationReport
 }
 
 async function runSeeds(): Promise<number> {
-  const sum = { decisions: 0, claims: 0, generations: 0, longestRestMs: 0, failed: 0 }
+  const sum = { decisions: 0, refusedAtOnce: 0, claims: 0, generations: 0, longestRestMs: 0, failed: 0 }
   let saidAt = performance.now()
   for (let seed = options.seed; seed < options.seed + options.seeds; seed++) {
     const report = await run(seed, options.without)
     sum.decisions += report.decisions
+    sum.refusedAtOnce += report.refusedAtOnce
     sum.claims += report.claims
     sum.generations += report.generations
     sum.longestRestMs = Math.max(sum.longestRestMs, report.restMs)
@@ -68,7 +69,7 @@ async function runSeeds(): Promise<number> {
     }
   }
   console.log(
-    `${sum.decisions} decisions, ${sum.claims} claims, ${sum.generations} generations; ` +
+    `${sum.decisions} decisions, ${sum.refusedAtOnce} refused at once, ${sum.claims} claims, ${sum.generations} generations; ` +
       `at rest ${Math.round(sum.longestRestMs)} ms after the last fault at most (simulated).`,
   )
   console.log(sum.failed === 0 ? 'Nothing wrong.' : 'Wrong: see above. The same seed does it again.')

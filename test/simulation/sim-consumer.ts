@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly random: Random
   /** Seats of every section. */
   readonly seatIds: readonly string[]
+  /** Whether seats that somebody asked for in vain are marked, so that the next is refused at once. */
+  readonly marksTakenSeats: boolean
 }
 
 const HEARTBEAT_MS = 100
@@ -177,7 +179,7 @@ export class SimConsumer {
   }
 
   private createLoop(shard: number): ShardLoop {
-    const { topology, redis, mysql, seatIds } = this.around
+    const { topology, redis, mysql, seatIds, marksTakenSeats } = this.around
     const { process } = this
     const load: LoadSections = (keys) =>
       this.mysqlCall(() =>
@@ -223,8 +225,16 @@ export class SimConsumer {
       nowMs: () => process.wallMs(),
       monotonicMs: () => process.monotonicMs(),
       commit: (batch) => this.commit(shard, batch),
-      settle: (batch, refused) =>
-        this.redisCall(() => redis.settle(batch, refused, this.partitionOf(shard, 0)), { resent: true }),
+      settle: async (batch, refused) => {
+        const mark = (): void => {
+          redis.markTaken(batch, refused)
+        }
+        const marked = marksTakenSeats && this.redisCall(mark).catch(() => undefined)
+        const settle = (): number => redis.settle(batch, refused, this.partitionOf(shard, 0))
+        const removed = await this.redisCall(settle, { resent: true })
+        await marked
+        return removed
+      },
       recover: (stakes) => this.recover(shard, stakes),
       sleep: (ms) => process.sleep(ms),
       onLost: (numbers) => {

@@ -5,7 +5,7 @@ import type { Batch } from '../../consumer/decide-batch.ts'
 import type { Entry } from '../../consumer/parse-entry.ts'
 import type { Clockwork } from './clockwork.ts'
 import type { Guard } from './guards.ts'
-import type { Judge } from './judge.ts'
+import type { Judge, TakenSeat } from './judge.ts'
 import type { Host } from './wire.ts'
 
 interface Stored {
@@ -25,10 +25,14 @@ interface State {
   readonly shown: ReadonlyMap<string, Shown>
   readonly beats: ReadonlyMap<string, Beat>
   readonly maps: readonly PartitionMap[]
+  readonly cancelsAsked: ReadonlySet<string>
+  readonly taken: ReadonlyMap<string, string>
 }
 
 const SNAPSHOT_MS = 150
 const KEPT_SNAPSHOTS = 4
+/** Long enough for many cancels to come while a mark stands. */
+const TAKEN_SEATS_TTL_MS = 3_000
 
 /** Redis, as far as the consumers know it: streams, outcomes, beats, the broadcast, the lock. */
 export class SimRedis implements Host {
@@ -46,6 +50,10 @@ export class SimRedis implements Host {
   private beats = new Map<string, Beat>()
   private maps: PartitionMap[] = []
   private lockedUntilMs = 0
+  /** Requests whose cancel has a record. */
+  private cancelsAsked = new Set<string>()
+  /** Seat (`performance/section/seat`) → the request that holds it. All of them expire together. */
+  private taken = new Map<string, string>()
   private readonly snapshots: State[] = []
   private readonly waiting = new Set<() => void>()
 
@@ -66,7 +74,35 @@ export class SimRedis implements Host {
     return Math.round((1_795_000_000_000 + this.clockwork.nowMs + this.skewMs) * 1_000)
   }
 
+  /** Seats of a wish that the accept script refuses at once. */
+  takenFrom(wish: Command & { kind: 'book' }): TakenSeat[] {
+    const found: TakenSeat[] = []
+    for (const seatId of wish.seatIds) {
+      const seat = `${wish.performanceId}/${wish.sectionId}/${seatId}`
+      const holder = this.taken.get(seat)
+      if (holder === undefined) continue
+      if (holder === wish.requestId && this.without !== 'holder') continue
+      if (this.cancelsAsked.has(holder) && this.without !== 'cancel') continue
+      found.push({ seat, holder })
+    }
+    return found
+  }
+
+  /** As mark-taken-seats.ts does. */
+  markTaken({ askedInVain }: Batch, refused: ReadonlySet<number>): void {
+    for (const { partition, performanceId, sectionId, seatId, holder } of askedInVain) {
+      if (refused.has(partition)) continue
+      if (this.taken.size === 0) {
+        this.clockwork.after(TAKEN_SEATS_TTL_MS, () => {
+          this.taken.clear()
+        })
+      }
+      this.taken.set(`${performanceId}/${sectionId}/${seatId}`, holder)
+    }
+  }
+
   add(partition: number, command: Command): void {
+    if (command.kind === 'cancel') this.cancelsAsked.add(command.requestId)
     const ms = Math.floor(this.nowUs() / 1_000)
     const last = this.lastIds[partition] ?? [0, 0]
     const id = ms > last[0] ? ([ms, 0] as const) : ([last[0], last[1] + 1] as const)
@@ -179,11 +215,16 @@ export class SimRedis implements Host {
     for (const [requestId, { status }] of this.shown) {
       if (state.shown.get(requestId)?.status !== status) this.judge.forgotten(requestId)
     }
+    for (const requestId of this.cancelsAsked) {
+      if (!state.cancelsAsked.has(requestId)) this.judge.cancelForgotten(requestId)
+    }
     this.streams = state.streams.map((stream) => [...stream])
     this.lastIds = [...state.lastIds]
     this.shown = new Map(state.shown)
     this.beats = new Map(state.beats)
     this.maps = [...state.maps]
+    this.cancelsAsked = new Set(state.cancelsAsked)
+    this.taken = new Map(state.taken)
     this.snapshots.length = 0
   }
 
@@ -214,6 +255,8 @@ export class SimRedis implements Host {
       shown: new Map(this.shown),
       beats: new Map(this.beats),
       maps: [...this.maps],
+      cancelsAsked: new Set(this.cancelsAsked),
+      taken: new Map(this.taken),
     })
     if (this.snapshots.length > KEPT_SNAPSHOTS) this.snapshots.shift()
     this.clockwork.after(SNAPSHOT_MS, () => {

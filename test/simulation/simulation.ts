@@ -27,6 +27,8 @@ export interface SimulationReport {
   readonly problems: readonly string[]
   readonly history: readonly string[]
   readonly decisions: number
+  /** Requests that were not let into the line, because others had their seats. */
+  readonly refusedAtOnce: number
   readonly claims: number
   readonly generations: number
   /** Simulated time from the last fault until every partition was owned and nothing was undecided. */
@@ -77,7 +79,8 @@ class SimWorld implements Stage {
     this.mysql = new SimMysql(this.clockwork, partitions, this.judge, without)
     this.wire = new Wire(this.clockwork, this.random)
     const { clockwork, wire, redis, mysql, random } = this
-    this.around = { clockwork, wire, redis, mysql, random, topology, seatIds }
+    const marksTakenSeats = random.chance(0.5)
+    this.around = { clockwork, wire, redis, mysql, random, topology, seatIds, marksTakenSeats }
     for (let i = 0; i < members; i++) this.startConsumer()
   }
 
@@ -150,8 +153,8 @@ class SimWorld implements Stage {
   }
 
   report(): SimulationReport {
-    const { problems, history, decisions, claims, generations } = this.judge
-    return { problems, history, decisions, claims, generations, restMs: this.restMs }
+    const { problems, history, decisions, refusedAtOnce, claims, generations } = this.judge
+    return { problems, history, decisions, refusedAtOnce, claims, generations, restMs: this.restMs }
   }
 
   private isAtRest(): boolean {
@@ -199,13 +202,20 @@ class SimWorld implements Stage {
       fingerprint: fingerprintOf(wish),
     }
     this.booked.push(command)
-    this.add(command)
+    this.ask(command)
     // As when Redis forgot the record of a request, and its customer asked again.
     if (!this.wire.calm && this.random.chance(0.05)) {
       this.later(this.random.whole(0, 500), () => {
-        if (this.redis.isUp) this.add(command)
+        if (this.redis.isUp) this.ask(command)
       })
     }
+  }
+
+  /** As the accept script does with a booking of which it has no record. */
+  private ask(command: Command & { kind: 'book' }): void {
+    const taken = this.redis.takenFrom(command)
+    if (taken.length === 0) this.add(command)
+    else this.judge.refused(command, taken)
   }
 
   private add(command: Command): void {

@@ -25,7 +25,7 @@ export interface Wished {
 }
 
 const YES: ReadonlySet<number> = new Set([200, 202])
-const NO: ReadonlySet<number> = new Set([429, 503])
+const NO: ReadonlySet<number> = new Set([409, 429, 503])
 
 export function wasAccepted(attempts: readonly Attempt[]): boolean {
   return attempts.some(({ status }) => YES.has(status))

@@ -34,6 +34,7 @@ export async function judge(evidence: Evidence): Promise<string[]> {
   const problems = [
     ...(await judgeByAudit(evidence)),
     ...judgeTold(history, rows, tailLost),
+    ...judgeRefusedSeats(history, rows),
     ...judgeSeats(rows, await readSeats(deployment, performances)),
     ...judgeSequences(all, await readPartitions(deployment)),
     ...(clockJumped ? [] : judgeOrderByTime(rows)),
@@ -146,6 +147,27 @@ function judgeTold(history: readonly Wished[], rows: readonly DecisionRow[], tai
   }
   for (const customer of byCustomer.keys()) problems.push(`decided for ${customer}, who never asked`)
   return problems
+}
+
+/** Who was refused a seat at once was refused one that somebody else had got. */
+function judgeRefusedSeats(history: readonly Wished[], rows: readonly DecisionRow[]): string[] {
+  const seatOf = (performanceId: string, sectionId: string, seatId: string): string =>
+    `${performanceId}/${sectionId}/${seatId}`
+  const had = new Map<string, Set<string>>()
+  for (const row of rows.filter(({ command, status }) => command === 'book' && status === 'CONFIRMED')) {
+    for (const seatId of row.seat_ids.split(',')) {
+      const seat = seatOf(row.performance_id, row.section_id, seatId)
+      had.set(seat, (had.get(seat) ?? new Set()).add(row.customer_id))
+    }
+  }
+  const hadByOther = ({ customer, performanceId, sectionId, seatIds }: Wished): boolean =>
+    seatIds.some((seatId) =>
+      [...(had.get(seatOf(performanceId, sectionId, seatId)) ?? [])].some((other) => other !== customer),
+    )
+  return history
+    .filter(({ attempts }) => attempts.some(({ problem }) => problem === 'seats-taken'))
+    .filter((wished) => !hadByOther(wished))
+    .map(({ customer }) => `${customer}: refused seats that nobody else ever had`)
 }
 
 /** What was refused has left nothing in Redis either. */

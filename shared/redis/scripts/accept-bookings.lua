@@ -2,9 +2,10 @@
 -- Accepts bookings, in their order: remembers each and puts it on its section's stream, or says why not.
 -- Runs on one shard: all keys carry its hash tag. Safe to run twice with the same arguments.
 --
--- KEYS  1 topology mark  2 memory pressure
+-- KEYS  1 topology mark  2 memory pressure  3 seats asked for in vain
 --       then for each booking 4: record | outcome | stream | customer's rate counter
 -- ARGV  1 topology mark expected  2 backlog cap, entries  3 rate limit, requests per window (0: none)  4 rate window, ms
+--       5 beginning of the records' names, before a command id
 --       then for each booking 7:
 --         fingerprint | customer | section | request id
 --         what the command and the outcome have in common, as JSON without braces: customer, performance, section, seats
@@ -18,16 +19,37 @@
 --   mismatch                                    the same id with another fingerprint
 --   topology                                    the caller's topology is not this shard's (or absent)
 --   {rate, 0, 0, left, ms}
+--   {taken, seats, 0} | {taken, seats, 0, left, ms}
+--                                               these of its seats, with commas between, will not be free when its turn comes
 --   memory | backlog                            no room
 -- left: requests that the customer may still make; ms: until the window ends, -1 if none has begun. Both only where
 -- there is a limit.
 local shard = redis.call('MGET', KEYS[1], KEYS[2])
 local backlogCap, limit, window = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 -- Lua prints large numbers as 1.7e+15: the time is put together as text.
+local someTaken = redis.call('EXISTS', KEYS[3]) == 1
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - #time[2]) .. time[2]
 -- Stream -> entries that it has.
 local lengths = {}
+
+-- Seats of a wish that another request holds, and will when this one's turn comes: it was confirmed, and nobody has asked to
+-- cancel it, whose cancel would lie in front of this one. Whoever holds a seat itself asks again for what it has, and Redis
+-- has forgotten it: the consumer has not.
+local function takenFrom(requestId, common)
+  local wish = cjson.decode('{' .. common .. '}')
+  local names = {}
+  for i, seat in ipairs(wish.seatIds) do
+    names[i] = wish.performanceId .. '/' .. wish.sectionId .. '/' .. seat
+  end
+  local taken = {}
+  for i, holder in ipairs(redis.call('HMGET', KEYS[3], unpack(names))) do
+    if holder and holder ~= requestId and redis.call('EXISTS', ARGV[5] .. holder .. '/cancel') == 0 then
+      taken[#taken + 1] = wish.seatIds[i]
+    end
+  end
+  return taken
+end
 
 local function accept(key, arg)
   local record, outcome, stream, rate = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
@@ -57,6 +79,17 @@ local function accept(key, arg)
     end
     -- Redis' clock was put back since: that window would last for as long as the clock was ahead.
     redis.call('DEL', rate)
+  end
+  if someTaken then
+    local taken = takenFrom(requestId, common)
+    if #taken > 0 then
+      local answer = { 'taken', table.concat(taken, ','), 0 }
+      if limit > 0 then
+        answer[4] = limit - tonumber(redis.call('GET', rate) or '0')
+        answer[5] = math.max(-1, redis.call('PTTL', rate))
+      end
+      return answer
+    end
   end
   if shard[2] then
     return 'memory'
@@ -90,7 +123,7 @@ end
 
 local isOurs = shard[1] == ARGV[1]
 local answers = {}
-for i = 0, (#KEYS - 2) / 4 - 1 do
-  answers[i + 1] = isOurs and accept(3 + 4 * i, 5 + 7 * i) or 'topology'
+for i = 0, (#KEYS - 3) / 4 - 1 do
+  answers[i + 1] = isOurs and accept(4 + 4 * i, 6 + 7 * i) or 'topology'
 end
 return answers

@@ -11,7 +11,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for seats
-         * @description All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key.
+         * @description All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key. Where an operator wishes so, seats that are somebody else’s are refused at once (`409`), which stores nothing and uses up no key.
          */
         post: operations["createBooking"];
         delete?: never;
@@ -256,6 +256,8 @@ export interface components {
                 sectionId: string;
                 seatId: string;
             }[];
+            /** @description Seats of the request that somebody else has. */
+            seatIds?: string[];
             /** @description The request of which nothing is known. */
             requestId?: string;
         };
@@ -805,6 +807,23 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"] & {
                         /** @enum {string} */
                         type?: "urn:frontrow:problem:request-timeout";
+                    };
+                };
+            };
+            /** @description Somebody else has these seats (`seats-taken`). */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "X-Content-Type-Options": components["headers"]["X-Content-Type-Options"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
+                    "Referrer-Policy": components["headers"]["Referrer-Policy"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @enum {string} */
+                        type?: "urn:frontrow:problem:seats-taken";
                     };
                 };
             };
