@@ -114,6 +114,7 @@ export class Consumer {
     this.stopWatching = watchRedis({
       redis: this.redis,
       scripts: this.scripts,
+      identity: shards.identity,
       keyPrefix: this.config.keyPrefix,
       topology,
       metrics: this.metrics,

@@ -77,19 +77,14 @@ export interface SeatRow {
   readonly requestId: string
 }
 
-/** A seat that was somebody's when another request for it was decided. */
-interface HeldSeat {
-  readonly partition: number
-  readonly performanceId: string
-  readonly sectionId: string
-  readonly seatId: string
-  /** Id of the request that had it. */
-  readonly holder: string
-}
-
 /** One transaction's worth of work on one shard, decided and not yet committed. */
 export interface Batch {
-  readonly decided: readonly { readonly entry: Entry; readonly record: DecisionRecord }[]
+  readonly decided: readonly {
+    readonly entry: Entry
+    readonly record: DecisionRecord
+    /** Of the seats that it asked for in vain, in the order of the reason; where they are to be marked. */
+    readonly holders?: readonly string[] | undefined
+  }[]
   readonly deadLetters: readonly DeadLetter[]
   /** Decided in an earlier life: their stored outcome is shown again. */
   readonly repeats: readonly {
@@ -112,9 +107,9 @@ export interface Batch {
   readonly versions: readonly PerformanceVersion[]
   readonly freed: readonly SeatRow[]
   readonly taken: readonly SeatRow[]
-  /** Seats that somebody asked for in vain, once for each time. */
-  readonly askedInVain: readonly HeldSeat[]
   readonly sections: readonly SectionState[]
+  /** The Redis as of which it was decided, where seats are to be marked in it. */
+  readonly marksIn?: string | undefined
 }
 
 export interface BatchContext {
@@ -126,6 +121,8 @@ export interface BatchContext {
   section(performanceId: string, sectionId: string): SectionState
   /** By command id; empty where nothing suggests a repeat. */
   readonly storedBefore: ReadonlyMap<string, StoredDecision>
+  /** The Redis in which seats that are asked for in vain may be marked; undefined: who holds them is not noted. */
+  readonly marksIn: string | undefined
   /** By command id: what is rejected instead of decided. */
   readonly poison: ReadonlyMap<string, Poison>
 }
@@ -171,6 +168,13 @@ function placed(record: Unplaced, partition: number, epoch: number, sequence: nu
   }
 }
 
+/** Who holds the seats for which a request is rejected. */
+function holdersOf(section: SectionState, reason: Reason | undefined): readonly string[] | undefined {
+  return reason?.code === 'SEAT_TAKEN'
+    ? reason.seatIds?.map((seatId) => section.holderOf(seatId) ?? FREE)
+    : undefined
+}
+
 class BatchBuilder {
   private readonly context: BatchContext
   private readonly decided: Batch['decided'][number][] = []
@@ -180,7 +184,6 @@ class BatchBuilder {
   private readonly strays: Batch['strays'][number][] = []
   private readonly malformed: Malformed[] = []
   private readonly buried: Batch['buried'][number][] = []
-  private readonly askedInVain: HeldSeat[] = []
   private readonly places = new Map<number, { epoch: number; before: number; after: number }>()
   private readonly versions: PerformanceVersion[] = []
   /** The one noted last, by performance. */
@@ -209,8 +212,8 @@ class BatchBuilder {
       stakes: this.places,
       versions: this.versions,
       ...seats,
-      askedInVain: this.askedInVain,
       sections: [...this.touched.keys()],
+      marksIn: this.context.marksIn,
     }
   }
 
@@ -238,19 +241,6 @@ class BatchBuilder {
     this.decideCommand(entry, command)
   }
 
-  private noteHolders(
-    { partition }: Entry,
-    { performanceId, sectionId }: Command,
-    section: SectionState,
-    { reason }: Decision,
-  ): void {
-    for (const seatId of reason?.seatIds ?? []) {
-      const holder = section.holderOf(seatId)
-      if (holder !== undefined && holder !== FREE)
-        this.askedInVain.push({ partition, performanceId, sectionId, seatId, holder })
-    }
-  }
-
   private noteVersion(performanceId: string, version: number): void {
     if (this.noted.get(performanceId) === version) return
     this.noted.set(performanceId, version)
@@ -272,10 +262,10 @@ class BatchBuilder {
       return
     }
     if (decision.change !== undefined) section.apply(decision.change)
-    else if (decision.reason?.code === 'SEAT_TAKEN') this.noteHolders(entry, command, section, decision)
     const version = section.terms?.version ?? 0
     this.noteVersion(command.performanceId, version)
-    this.record(entry, {
+    const holders = this.context.marksIn === undefined ? undefined : holdersOf(section, decision.reason)
+    const record: Unplaced = {
       slot: slotOf(command.performanceId),
       requestId: command.requestId,
       command: command.kind,
@@ -288,7 +278,8 @@ class BatchBuilder {
       reason: decision.reason,
       performanceVersion: version,
       requestedAtUs: command.requestedAtUs,
-    })
+    }
+    this.record(entry, record, holders)
   }
 
   /** A well-formed command that no retry can commit. A booking is rejected; anything else only goes away. */
@@ -348,11 +339,11 @@ class BatchBuilder {
   }
 
   /** Gives a decision its place in the order of its partition. */
-  private record(entry: Entry, record: Unplaced): void {
+  private record(entry: Entry, record: Unplaced, holders?: readonly string[]): void {
     const { partition } = entry
     const place = this.placeIn(partition)
     place.after += 1
-    this.decided.push({ entry, record: placed(record, partition, place.epoch, place.after) })
+    this.decided.push({ entry, record: placed(record, partition, place.epoch, place.after), holders })
   }
 
   /** What the batch writes for a partition, it writes under the partition's epoch. */

@@ -44,6 +44,7 @@ it('says what became of commands whose trace is recorded, and of no others', () 
     stakes: new Map([[0, { epoch: 1, sequence: 0 }]]),
     section: () => new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
     storedBefore: new Map(),
+    marksIn: undefined,
     poison: new Map(),
   })
   const lines: string[] = []

@@ -7,7 +7,7 @@ import type { RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import type { Batch, DecisionRecord, StoredDecision } from './decide-batch.ts'
 import { rawIdentity, type Entry } from './parse-entry.ts'
-import { markTakenSeats } from './mark-taken-seats.ts'
+import { FREE } from './seat-holders.ts'
 import { publishSeatChanges } from './publish-seat-changes.ts'
 import { reportTraces } from './report-traces.ts'
 
@@ -34,6 +34,8 @@ interface Settling {
   readonly shown: Shown | undefined
   /** Id of a command that has a record of its own, which says that it is decided: all have but books. */
   readonly decidedId: string | undefined
+  /** Seats that it asked for in vain (`performance/section/seat`), each with the request that holds it. */
+  readonly taken?: readonly (readonly [seat: string, holder: string])[] | undefined
 }
 
 interface Shown {
@@ -63,13 +65,11 @@ export async function settleBatch(
 ): Promise<number> {
   reportTraces(batch, refused, context.nowMs, context.log)
   const published = publishSeatChanges(batch, refused, context)
-  const marked = markTakenSeats(batch, refused, context)
   const identities = new Map<Entry, string>()
   for (const { entry } of batch.malformed) identities.set(entry, await identify(entry, context))
   const { settlings, strays } = settlingsOf(batch, refused, identities, context.nowMs)
-  const removed = await settleAll(settlings, context)
+  const removed = await settleAll(settlings, context, batch.marksIn)
   await published
-  await marked
   if (strays.length === 0) return removed
   // Last, because a Redis that is full takes no new entries, but lets go of those that are decided.
   await rerouteStrays(batch, context)
@@ -77,10 +77,14 @@ export async function settleBatch(
   return removed + (await settleAll(strays, context))
 }
 
-async function settleAll(settlings: readonly Settling[], context: SettleContext): Promise<number> {
+async function settleAll(
+  settlings: readonly Settling[],
+  context: SettleContext,
+  marksIn?: string,
+): Promise<number> {
   let removed = 0
   for (let from = 0; from < settlings.length; from += ENTRIES_PER_SCRIPT) {
-    removed += await settle(settlings.slice(from, from + ENTRIES_PER_SCRIPT), context)
+    removed += await settle(settlings.slice(from, from + ENTRIES_PER_SCRIPT), context, marksIn)
   }
   return removed
 }
@@ -116,7 +120,7 @@ function settlingsOf(
   const settlings: Settling[] = []
   const strays: Settling[] = []
   const shown = new Set<Entry>()
-  for (const { entry, record } of batch.decided) {
+  for (const { entry, record, holders } of batch.decided) {
     if (refused.has(entry.partition)) continue
     const id = commandId({ kind: record.command, requestId: record.requestId })
     let name = id
@@ -124,7 +128,10 @@ function settlingsOf(
       shown.add(entry)
       name = malformed.get(entry) ?? id
     }
-    settlings.push({ entry, name, shown: showRecord(record, nowMs), decidedId: ownIdOf(record.command, id) })
+    settlings.push({
+      ...{ entry, name, shown: showRecord(record, nowMs), decidedId: ownIdOf(record.command, id) },
+      taken: holders && takenSeats(record, holders),
+    })
   }
   const add = (
     to: Settling[],
@@ -150,6 +157,14 @@ function settlingsOf(
     settlings.push({ entry, name, shown: undefined, decidedId: undefined })
   }
   return { settlings, strays }
+}
+
+function takenSeats(
+  { performanceId, sectionId, reason }: DecisionRecord,
+  holders: readonly string[],
+): [seat: string, holder: string][] {
+  const seatIds = reason?.seatIds ?? []
+  return seatIds.map((seatId, i) => [`${performanceId}/${sectionId}/${seatId}`, holders[i] ?? FREE])
 }
 
 function ownIdOf(kind: string, id: string): string | undefined {
@@ -219,17 +234,20 @@ async function rerouteStrays(batch: Batch, context: SettleContext): Promise<void
   }
 }
 
-function settle(settlings: readonly Settling[], context: SettleContext): Promise<number> {
+function settle(settlings: readonly Settling[], context: SettleContext, marksIn = ''): Promise<number> {
   const { keys, shard } = context
   const streams = new Map<number, string[]>()
   const requestKeys: string[] = []
   const args: (string | number)[] = []
   const decided: string[] = []
-  for (const { entry, name, shown, decidedId } of settlings) {
+  // Of those who asked for a seat in vain the last one marks it.
+  const marks = new Map<string, readonly [name: string, holder: string]>()
+  for (const { entry, name, shown, decidedId, taken = [] } of settlings) {
     let leaving = streams.get(entry.partition)
     if (leaving === undefined) streams.set(entry.partition, (leaving = []))
     leaving.push(entry.id, name)
     if (decidedId !== undefined) decided.push(keys.record(decidedId))
+    for (const [seat, holder] of taken) if (holder !== FREE) marks.set(seat, [name, holder])
     if (shown === undefined) continue
     requestKeys.push(keys.record(shown.requestId), keys.outcome(shown.requestId))
     args.push(shown.place, shown.json, shown.status, shown.fingerprint)
@@ -239,9 +257,15 @@ function settle(settlings: readonly Settling[], context: SettleContext): Promise
     streamKeys.push(keys.stream({ shard, number }))
     args.push(leaving.length / 2, ...leaving)
   }
-  const { outcomeTtlMs, recordTtlMs } = context
+  for (const [seat, [name, holder]] of marks) args.push(name, seat, holder)
+  const marked = marks.size === 0 ? [] : [keys.takenSeats(shard)]
+  const { outcomeTtlMs, recordTtlMs, takenSeatsTtlMs } = context
   return context.scripts.settle(
-    [...streamKeys, ...requestKeys, ...decided],
-    [streams.size, requestKeys.length / 2, outcomeTtlMs, recordTtlMs, keys.replies(shard, ''), ...args],
+    [...streamKeys, ...requestKeys, ...decided, ...marked],
+    [
+      ...[streams.size, requestKeys.length / 2, outcomeTtlMs, recordTtlMs, keys.replies(shard, '')],
+      ...[marks.size, takenSeatsTtlMs, marksIn],
+      ...args,
+    ],
   )
 }

@@ -22,6 +22,8 @@ export interface ShardLoopPorts {
   readonly maxBatch: number
   /** Entries of a committing batch from which on the next one is decided ahead of its end. */
   readonly aheadOf: number
+  /** The Redis in which seats that are asked for in vain may be marked; undefined: none are, or it is not known yet. */
+  marksIn(): string | undefined
   /** Shared with the other shards. Asked for one before a batch that may be smaller than that. */
   readonly turns: Pick<CommitTurns, 'isFree' | 'take'>
   readonly memory: SectionMemory

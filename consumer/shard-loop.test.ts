@@ -72,6 +72,7 @@ class Stage {
       shardSlot: 0,
       maxBatch,
       aheadOf,
+      marksIn: () => undefined,
       turns,
       memory: new SectionMemory(load, 1_000),
       log: createLog('test', 'silent'),

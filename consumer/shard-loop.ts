@@ -230,6 +230,7 @@ export class ShardLoop {
       stakes: this.tenure.ahead,
       section: (performanceId, sectionId): SectionState => memory.get(performanceId, sectionId),
       storedBefore,
+      marksIn: this.ports.marksIn(),
       poison: this.suspects.poison,
     })
     this.tenure.decidedAhead(batch.stakes)

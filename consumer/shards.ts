@@ -11,6 +11,7 @@ import { commitBatch } from './commit-batch.ts'
 import { CommitTurns } from './commit-turns.ts'
 import { decideBatch } from './decide-batch.ts'
 import { findStored } from './find-stored.ts'
+import { RedisIdentity } from './redis-identity.ts'
 import { sectionLoader } from './load-sections.ts'
 import type { ConsumerMetrics } from './metrics.ts'
 import { SectionMemory } from './section-memory.ts'
@@ -55,12 +56,15 @@ const WARM_UP_AT_ONCE = 8
 /** The loops of a consumer, one a shard, and what they do to the outside. */
 export class Shards {
   readonly all: readonly Shard[]
+  /** Undefined where no seats are marked, which is all that wants to know it. */
+  readonly identity: RedisIdentity | undefined
   private readonly context: ShardsContext
   private readonly memories: SectionMemory[] = []
   private readonly turns = new CommitTurns(LITTLE_AT_ONCE, TURN_MS)
 
   constructor(context: ShardsContext) {
     this.context = context
+    this.identity = context.config.takenSeatsTtlMs > 0 ? new RedisIdentity(context.redis) : undefined
     this.all = Array.from({ length: context.topology.shards }, (_, number) => this.create(number))
   }
 
@@ -87,6 +91,7 @@ export class Shards {
             section: () =>
               new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
             storedBefore: new Map(),
+            marksIn: undefined,
             poison: new Map(),
           })
           await commitBatch(batch, { knex: commits, shard: number, shardKey: key, nowMs: 0 })
@@ -155,6 +160,7 @@ export class Shards {
       shardSlot: key.slot,
       maxBatch: config.maxBatch,
       aheadOf: Math.min(AHEAD_OF, config.maxBatch),
+      marksIn: () => this.identity?.known,
       turns: this.turns,
       memory,
       log,

@@ -5,10 +5,13 @@ import { redisKeys, type RedisKeys } from '../shared/redis/keys.ts'
 import type { Scripts } from '../shared/redis/scripts.ts'
 import { publishTopology } from '../shared/topology.ts'
 import type { ConsumerMetrics } from './metrics.ts'
+import type { RedisIdentity } from './redis-identity.ts'
 
 export interface RedisWatch {
   readonly redis: Redis
   readonly scripts: Scripts
+  /** Looked at each time, where somebody wants to know it: a server may become another one without breaking connections. */
+  readonly identity: RedisIdentity | undefined
   readonly keyPrefix: string
   readonly topology: Topology
   readonly metrics: ConsumerMetrics
@@ -37,6 +40,7 @@ export function watchRedis(watch: RedisWatch): () => void {
     if (busy || watch.redis.status !== 'ready') return
     busy = true
     try {
+      await watch.identity?.look()
       await publishTopology(watch.redis, watch.keyPrefix, watch.topology)
       await signalPressure(watch, keys)
       await measureBacklogs(watch, keys)

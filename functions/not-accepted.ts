@@ -55,8 +55,9 @@ function rateLimited(seconds: number): Answer {
 /** What the decision would be, said at once. */
 function seatsTaken(run: Run): Answer {
   const [, seats] = run.kind === 'answer' ? run.answer : []
-  return problem('seats-taken', 'Somebody else has these seats. Nothing was accepted.', {
-    members: { seatIds: String(seats).split(',') },
+  const seatIds = String(seats).split(',')
+  return problem('seats-taken', `Another booking has ${seatIds.join(', ')}. Nothing was accepted.`, {
+    members: { seatIds },
   })
 }
 

@@ -11,7 +11,7 @@ export const problems = {
   'not-found': { status: 404, title: 'There is no such resource' },
   'method-not-allowed': { status: 405, title: 'The resource does not support this method' },
   'performance-started': { status: 409, title: 'The performance has started' },
-  'seats-taken': { status: 409, title: 'Somebody else has these seats' },
+  'seats-taken': { status: 409, title: 'Seats are taken' },
   'seats-sold': { status: 409, title: 'Sold seats cannot vanish' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'body-too-large': { status: 413, title: 'The body is too large' },

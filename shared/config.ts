@@ -67,7 +67,7 @@ const consumerSettings = {
   MEMORY_SEATS: whole(1_000, 100_000_000).default(2_000_000),
   OUTCOME_TTL_MS: whole(1_000, DAY_MS).default(600_000),
   RECORD_TTL_MS: whole(1_000, 30 * DAY_MS).default(DAY_MS),
-  TAKEN_SEATS_TTL_MS: whole(0, DAY_MS).default(0),
+  TAKEN_SEATS_TTL_MS: whole(0, 60_000).default(0),
   HEARTBEAT_MS: whole(20, 60_000).default(250),
   MEMBER_TIMEOUT_MS: whole(100, 600_000).default(3_000),
 }

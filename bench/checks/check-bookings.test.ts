@@ -78,6 +78,20 @@ describe('what is wrong with a row', () => {
       { history: [entry(0, 'refused'), entry(1, 'CONFIRMED')] },
       /refused and/,
     ],
+    [
+      'one carried out that was refused as taken',
+      { history: [{ ...entry(0, 'taken'), requestId: '' }, entry(1, 'CONFIRMED')] },
+      /1 were decided and 0 not answered/,
+    ],
+    [
+      'a seat refused as taken that nobody has',
+      {
+        history: [{ ...entry(0, 'taken'), requestId: '' }, entry(1, 'CONFIRMED')],
+        decisions: [decision(1)],
+        seats: new Map([['p/S0/1-2', 'id-1']]),
+      },
+      /refused as taken, and nobody has it/,
+    ],
     ['one that nobody asked for', { history: [entry(0, 'CONFIRMED')] }, /1 were decided and 0 not answered/],
     [
       'an answer that makes no sense',

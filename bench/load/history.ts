@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
  * - `unsent`: gave up before a connection was free
  * - `unanswered`: the connection ended
  * - `refused`: 429 or 503, a clear no
- * - `taken`: its seats are somebody else's, said at once and stored nowhere
+ * - `taken`: another booking has its seats, said at once and stored nowhere
  * - `accepted`: 202, and no outcome asked for or known by the end
  * - an outcome
  * - `unexpected`: an answer that nobody expects

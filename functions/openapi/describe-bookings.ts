@@ -53,7 +53,7 @@ export const createBooking: Operation = {
   tag: 'bookings',
   summary: 'Ask for seats',
   description:
-    'All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key. Where an operator wishes so, seats that are somebody else’s are refused at once (`409`), which stores nothing and uses up no key.',
+    'All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key. Where an operator wishes so, seats that another booking has are refused at once (`409`), which stores nothing.',
   identity: 'customer',
   headers: ['Idempotency-Key', 'Prefer', 'traceparent'],
   body: { schema: bookingRequestSchema.meta({ id: 'BookingRequest' }), example: wishExample },

@@ -28,7 +28,7 @@ export const problemSchema = z
       .array(idSchema)
       .max(MAX_SEATS_PER_REQUEST)
       .optional()
-      .meta({ description: 'Seats of the request that somebody else has.' }),
+      .meta({ description: 'Seats of the request that another booking has.' }),
     requestId: requestIdSchema.optional().meta({ description: 'The request of which nothing is known.' }),
   })
   .meta({ id: 'Problem', description: 'A problem document (RFC 9457).' })
@@ -46,7 +46,8 @@ const headers: Partial<Record<ProblemName, readonly ResponseHeader[]>> = {
   forbidden: ['WWW-Authenticate'],
   'headers-too-large': ['Connection'],
   'request-timeout': ['Connection'],
-  'rate-limited': ['Retry-After'],
+  'rate-limited': ['Retry-After', 'RateLimit-Policy', 'RateLimit'],
+  'seats-taken': ['RateLimit-Policy', 'RateLimit'],
   overloaded: ['Retry-After'],
   'streams-exhausted': ['Retry-After'],
   unavailable: ['Retry-After'],

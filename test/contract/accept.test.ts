@@ -189,7 +189,9 @@ describe('POST /bookings, refused for lack of something', () => {
 
   it('refuses at once what asks for a seat that is marked as somebody else’s, and says which', async () => {
     const marks = server.keys.takenSeats(shardOf(server, 'hamlet'))
-    await server.redis.hset(marks, 'hamlet/A/1-2', deriveRequestId('somebody', 'hamlet', 'k'))
+    const [redisId = ''] = /(?<=^master_replid:)\w+/m.exec(await server.redis.info('replication')) ?? []
+    const holder = deriveRequestId('somebody', 'hamlet', 'k')
+    await server.redis.hset(marks, { '': redisId, 'hamlet/A/1-2': holder })
     const customer = someone()
     const refused = await server.book(customer, wish)
     const beside = await server.book(customer, { ...wish, seatIds: ['1-1', '1-3'] })

@@ -46,7 +46,7 @@ describe("a consumer's figures", () => {
         .filter(([partition, length]) => length !== 0 || partition === '1/8')
     }
     stop = watchRedis({
-      ...{ redis, scripts: defineScripts(redis), keyPrefix, topology, metrics },
+      ...{ redis, scripts: defineScripts(redis), keyPrefix, topology, metrics, identity: undefined },
       ...{ log: createLog('test', 'silent'), owned: () => owned },
     })
     await until(async () => (await metrics.backlog.get()).values.length === 302)

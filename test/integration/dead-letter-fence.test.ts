@@ -78,6 +78,7 @@ async function commit(entries: readonly Entry[], condemned: Poison | undefined):
     stakes,
     section: () => new SectionState({ terms: undefined, exists: false, holders: SeatHolders.of(new Map()) }),
     storedBefore: new Map(),
+    marksIn: undefined,
     poison: new Map(
       condemned && [lost, kept].map((name) => [deriveRequestId('alice', name, 'k'), condemned]),
     ),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { encodeCommand, type CancelCommand } from '../../shared/commands.ts'
+import { defineScripts } from '../../shared/redis/scripts.ts'
 import { partitionOf } from '../../shared/placement.ts'
 import type { Answered, FunctionServer } from '../support/function-server.ts'
 import { until } from '../support/until.ts'
@@ -54,6 +55,9 @@ const isMarked = async (seatId: string) => (await world.redis.hexists(marks(), `
 const refusal = ({ status, body }: Answered) => [status, body['type'], body['seatIds']]
 const refused = (...seatIds: string[]) => [409, 'urn:frontrow:problem:seats-taken', seatIds]
 
+const countDecisions = async () => (await world.knex('decisions').pluck('request_id')).length
+const wrongRedis = '0'.repeat(40)
+
 /** A seat of alice's that bob has asked for in vain. */
 async function takenAndAskedFor(seatId: string): Promise<string> {
   const { requestId } = await bookAndWait(server, 'alice', wish(seatId), `first-${seatId}`)
@@ -67,7 +71,7 @@ describe('a seat that somebody asked for in vain', () => {
   it('is refused at once to the next, of whom nothing is kept', async () => {
     const seatId = `${nextRow()}-1`
     await takenAndAskedFor(seatId)
-    const decisions = await world.knex('decisions').count()
+    const decisions = await countDecisions()
     const answer = await server.book('carol', wish(seatId, `${row}-2`), `carol-${seatId}`)
     expect(refusal(answer)).toEqual(refused(seatId))
     expect(answer.body).toMatchObject({ status: 409, title: expect.any(String) as string })
@@ -78,7 +82,7 @@ describe('a seat that somebody asked for in vain', () => {
     expect(owners).not.toContain('carol')
     // The seat beside it, which she also wanted, is as free as before.
     expect(await bookAndWait(server, 'dave', wish(`${row}-2`))).toMatchObject({ status: 'CONFIRMED' })
-    expect(await world.knex('decisions').count()).not.toEqual(decisions)
+    expect(await countDecisions()).toBe(decisions + 1)
     expect((await server.ask('/metrics')).text).toMatch(
       /frontrow_accepts_total\{command="book",answer="taken"\} 1/,
     )
@@ -153,6 +157,48 @@ describe('a seat that somebody asked for in vain', () => {
     expect(inLine).toBeGreaterThan(0)
     expect(seen.slice(0, inLine)).toContain(`hsetnx ${record}`)
     expect(await bookAndWait(server, 'carol', wish(seatId))).toMatchObject({ status: 'CONFIRMED' })
+  })
+
+  it('is not refused for what another Redis has marked, which may have lost a cancel', async () => {
+    const seatId = `${nextRow()}-1`
+    await takenAndAskedFor(seatId)
+    expect((await server.book('carol', wish(seatId))).status).toBe(409)
+    await world.redis.hset(marks(), '', wrongRedis)
+    expect(await bookAndWait(server, 'carol', wish(seatId))).toMatchObject({ status: 'REJECTED' })
+    // Whose rejection was decided here takes the place of the old marks.
+    expect(await world.redis.hget(marks(), '')).not.toBe(wrongRedis)
+    expect((await server.book('dave', wish(seatId))).status).toBe(409)
+  })
+
+  it('is marked only by an entry that lies there, in the Redis as of which it was decided, for no longer than it may', async () => {
+    const stream = world.streamOf('hamlet', 'A')
+    const [redisId = ''] = /(?<=^master_replid:)\w+/m.exec(await world.redis.info('replication')) ?? []
+    const client = world.redis.duplicate()
+    const scripts = defineScripts(client)
+    const settle = async (lying: string, id: string) => {
+      const entry = await world.redis.xadd(stream, '*', lying, '{}')
+      await scripts.settle(
+        [stream, marks()],
+        [
+          ...[1, 0, 1_000, 1_000, 'channel', 1, MARKED_MS, id],
+          ...[1, String(entry), 'asked', 'asked', 'seat', 'holder'],
+        ],
+      )
+      return world.redis.hget(marks(), 'seat')
+    }
+    await withoutMarks()
+    expect(await settle('another', redisId)).toBe(null)
+    expect(await settle('asked', wrongRedis)).toBe(null)
+    expect(await settle('asked', redisId)).toBe('holder')
+    // As if Redis' clock had been put back since.
+    await world.redis.pexpire(marks(), 10 * MARKED_MS)
+    expect(await settle('asked', redisId)).toBe('holder')
+    expect(await world.redis.pttl(marks())).toBeLessThanOrEqual(MARKED_MS)
+    await world.redis.pexpire(marks(), 1_000)
+    expect(await settle('asked', redisId)).toBe('holder')
+    expect(await world.redis.pttl(marks())).toBeLessThanOrEqual(1_000)
+    await world.redis.del(stream, marks())
+    client.disconnect()
   })
 
   it('is refused to one who could be let in by their rate, and does not count against it', async () => {

@@ -104,7 +104,6 @@ function batchOf(world: World, performanceId: string, key: string, epoch: number
     repeats: [],
     echoes: [],
     strays: [],
-    askedInVain: [],
     malformed: [],
     buried: [],
     stakes: new Map([[number, { epoch, before, after: before + 1 }]]),

@@ -7,6 +7,7 @@ export const guards = {
   place: 'an outcome is shown only over an older one',
   cancel: 'a seat is refused at once only while nobody has asked to cancel its holder',
   holder: 'nobody is refused at once for the sake of a seat that is theirs',
+  redis: 'marks of taken seats count only in the Redis in which they were made',
   lock: 'one member at a time rebalances',
 } as const
 

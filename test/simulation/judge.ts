@@ -85,9 +85,9 @@ export class Judge {
     this.forgottenRequests.add(requestId)
   }
 
-  /** Redis lost with its tail that a request's cancel was asked for, whatever became of it. */
+  /** Redis lost with its tail that a request's cancel was asked for. One that is on its way all the same nobody can see. */
   cancelForgotten(requestId: string): void {
-    this.forgottenCancels.add(requestId)
+    if (this.statuses.get(requestId) !== 'CANCELLED') this.forgottenCancels.add(requestId)
   }
 
   mapStored(generation: number, members: readonly string[]): void {
@@ -167,8 +167,9 @@ export class Judge {
     const refusals = this.refusals.get(section) ?? []
     for (const { requestId, taken } of refusals.filter(({ behind }) => behind < place)) {
       for (const { seat, holder } of taken) {
-        if (this.forgottenCancels.has(holder)) continue
         const really = this.seats.get(seat) ?? 'nobody'
+        // Asked for, as far as its customer knows; not as far as Redis does. Then it is no mark's fault.
+        if (really === 'nobody' && this.forgottenCancels.has(holder)) continue
         if (really === 'nobody' || really === requestId)
           this.say(
             `${requestId} was refused ${seat} at once, which was ${really}'s when its turn would have come`,

@@ -202,6 +202,7 @@ export class SimConsumer {
       shardSlot: firstSlotOfShard(topology, shard),
       maxBatch: 8,
       aheadOf: 1,
+      marksIn: () => (marksTakenSeats ? String(redis.incarnation) : undefined),
       turns: { isFree: true, take: () => Promise.resolve(() => undefined) },
       memory: new SectionMemory(load, 200),
       log,
@@ -225,16 +226,8 @@ export class SimConsumer {
       nowMs: () => process.wallMs(),
       monotonicMs: () => process.monotonicMs(),
       commit: (batch) => this.commit(shard, batch),
-      settle: async (batch, refused) => {
-        const mark = (): void => {
-          redis.markTaken(batch, refused)
-        }
-        const marked = marksTakenSeats && this.redisCall(mark).catch(() => undefined)
-        const settle = (): number => redis.settle(batch, refused, this.partitionOf(shard, 0))
-        const removed = await this.redisCall(settle, { resent: true })
-        await marked
-        return removed
-      },
+      settle: (batch, refused) =>
+        this.redisCall(() => redis.settle(batch, refused, this.partitionOf(shard, 0)), { resent: true }),
       recover: (stakes) => this.recover(shard, stakes),
       sleep: (ms) => process.sleep(ms),
       onLost: (numbers) => {

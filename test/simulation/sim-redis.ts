@@ -27,6 +27,8 @@ interface State {
   readonly maps: readonly PartitionMap[]
   readonly cancelsAsked: ReadonlySet<string>
   readonly taken: ReadonlyMap<string, string>
+  readonly takenUntilMs: number
+  readonly takenUnder: number
 }
 
 const SNAPSHOT_MS = 150
@@ -54,6 +56,9 @@ export class SimRedis implements Host {
   private cancelsAsked = new Set<string>()
   /** Seat (`performance/section/seat`) → the request that holds it. All of them expire together. */
   private taken = new Map<string, string>()
+  private takenUntilMs = Infinity
+  /** The Redis that marked them. */
+  private takenUnder = 0
   private readonly snapshots: State[] = []
   private readonly waiting = new Set<() => void>()
 
@@ -77,6 +82,8 @@ export class SimRedis implements Host {
   /** Seats of a wish that the accept script refuses at once. */
   takenFrom(wish: Command & { kind: 'book' }): TakenSeat[] {
     const found: TakenSeat[] = []
+    this.dropOldMarks()
+    if (this.takenUnder !== this.incarnation && this.without !== 'redis') return found
     for (const seatId of wish.seatIds) {
       const seat = `${wish.performanceId}/${wish.sectionId}/${seatId}`
       const holder = this.taken.get(seat)
@@ -86,19 +93,6 @@ export class SimRedis implements Host {
       found.push({ seat, holder })
     }
     return found
-  }
-
-  /** As mark-taken-seats.ts does. */
-  markTaken({ askedInVain }: Batch, refused: ReadonlySet<number>): void {
-    for (const { partition, performanceId, sectionId, seatId, holder } of askedInVain) {
-      if (refused.has(partition)) continue
-      if (this.taken.size === 0) {
-        this.clockwork.after(TAKEN_SEATS_TTL_MS, () => {
-          this.taken.clear()
-        })
-      }
-      this.taken.set(`${performanceId}/${sectionId}/${seatId}`, holder)
-    }
   }
 
   add(partition: number, command: Command): void {
@@ -141,16 +135,20 @@ export class SimRedis implements Host {
       command: string,
       outcome: Shown | undefined,
       requestId: string,
-    ): void => {
-      if (refused.has(entry.partition)) return
+    ): boolean => {
+      if (refused.has(entry.partition)) return false
       const shown = this.shown.get(requestId)
       const isNewer = shown === undefined || this.without === 'place' || shown.place <= (outcome?.place ?? 0)
       if (outcome !== undefined && isNewer) this.shown.set(requestId, outcome)
-      removed += this.delete(firstPartition + entry.partition, entry.id, command)
+      const wentAway = this.delete(firstPartition + entry.partition, entry.id, command)
+      removed += wentAway
+      return wentAway > 0
     }
-    for (const { entry, record } of batch.decided) {
+    const isSame = batch.marksIn === String(this.incarnation) || this.without === 'redis'
+    for (const { entry, record, holders } of batch.decided) {
       const outcome = shownAs(record)
-      settleOne(entry, nameOf(record.command, record.requestId), outcome, record.requestId)
+      const wasLying = settleOne(entry, nameOf(record.command, record.requestId), outcome, record.requestId)
+      if (holders !== undefined && wasLying && isSame) this.mark(record, holders)
     }
     for (const { entry, command, stored } of batch.repeats) {
       const outcome = shownAs(stored)
@@ -225,6 +223,8 @@ export class SimRedis implements Host {
     this.maps = [...state.maps]
     this.cancelsAsked = new Set(state.cancelsAsked)
     this.taken = new Map(state.taken)
+    this.takenUntilMs = state.takenUntilMs
+    this.takenUnder = state.takenUnder
     this.snapshots.length = 0
   }
 
@@ -237,6 +237,23 @@ export class SimRedis implements Host {
 
   expireLock(): void {
     this.lockedUntilMs = 0
+  }
+
+  private mark(
+    { performanceId, sectionId, reason }: Batch['decided'][number]['record'],
+    holders: readonly string[],
+  ): void {
+    this.dropOldMarks()
+    if (this.takenUnder !== this.incarnation) this.taken.clear()
+    if (this.taken.size === 0) this.takenUntilMs = this.clockwork.nowMs + TAKEN_SEATS_TTL_MS
+    this.takenUnder = this.incarnation
+    for (const [i, seatId] of (reason?.seatIds ?? []).entries()) {
+      this.taken.set(`${performanceId}/${sectionId}/${seatId}`, holders[i] ?? '')
+    }
+  }
+
+  private dropOldMarks(): void {
+    if (this.clockwork.nowMs >= this.takenUntilMs) this.taken.clear()
   }
 
   private delete(partition: number, id: string, command: string): number {
@@ -257,6 +274,8 @@ export class SimRedis implements Host {
       maps: [...this.maps],
       cancelsAsked: new Set(this.cancelsAsked),
       taken: new Map(this.taken),
+      takenUntilMs: this.takenUntilMs,
+      takenUnder: this.takenUnder,
     })
     if (this.snapshots.length > KEPT_SNAPSHOTS) this.snapshots.shift()
     this.clockwork.after(SNAPSHOT_MS, () => {

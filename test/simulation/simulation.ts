@@ -45,6 +45,8 @@ const REST_WITHIN_MS = 15_000
 const PROBED_WITHIN_MS = 3_000
 const QUIET_MS = 4_000
 const LONGEST_PAUSE_MS = 40
+/** Bookings that a copy without the tail may lack. */
+const ASKED_LATELY = 12
 
 /** Runs one seed: some time with faults under load, then peace, in which everything must come right. */
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
@@ -98,6 +100,15 @@ class SimWorld implements Stage {
       wallErrorMs: this.random.whole(-10_000_000, 10_000_000),
     }
     this.consumers.push(new SimConsumer(new SimProcess(name, this.clockwork, clock), this.around))
+  }
+
+  askAgain(): void {
+    for (const command of this.booked.slice(-ASKED_LATELY)) {
+      if (!this.random.chance(0.5)) continue
+      this.later(this.random.whole(0, 1_000), () => {
+        if (this.redis.isUp) this.ask(command)
+      })
+    }
   }
 
   later(ms: number, run: () => void): void {

@@ -14,6 +14,8 @@ export interface Stage {
   readonly mysql: SimMysql
   readonly alive: readonly SimConsumer[]
   startConsumer(): void
+  /** Customers who asked lately ask again, with the same key, as whoever got no answer does. */
+  askAgain(): void
   /** The end of a fault; when peace comes all of them end at once. */
   later(ms: number, run: () => void): void
 }
@@ -102,6 +104,7 @@ export const strikes: Readonly<Record<string, Strike>> = {
   },
   'lose the tail': (world) => {
     world.redis.loseTail()
+    world.askAgain()
   },
   'forget the members': (world) => {
     world.redis.forgetMembership()

@@ -1,5 +1,5 @@
 import type { Deployment } from './deployment.ts'
-import { acceptedAtMs, tell, wasAccepted, wasRefused, type Wished } from './history.ts'
+import { acceptedAtMs, tell, wasAccepted, wasRefused, type Attempt, type Wished } from './history.ts'
 import {
   judgeOrderAsTold,
   judgeOrderByTime,
@@ -34,7 +34,7 @@ export async function judge(evidence: Evidence): Promise<string[]> {
   const problems = [
     ...(await judgeByAudit(evidence)),
     ...judgeTold(history, rows, tailLost),
-    ...judgeRefusedSeats(history, rows),
+    ...judgeRefusedSeats(history, rows, tailLost),
     ...judgeSeats(rows, await readSeats(deployment, performances)),
     ...judgeSequences(all, await readPartitions(deployment)),
     ...(clockJumped ? [] : judgeOrderByTime(rows)),
@@ -149,25 +149,45 @@ function judgeTold(history: readonly Wished[], rows: readonly DecisionRow[], tai
   return problems
 }
 
-/** Who was refused a seat at once was refused one that somebody else had got. */
-function judgeRefusedSeats(history: readonly Wished[], rows: readonly DecisionRow[]): string[] {
-  const seatOf = (performanceId: string, sectionId: string, seatId: string): string =>
-    `${performanceId}/${sectionId}/${seatId}`
-  const had = new Map<string, Set<string>>()
-  for (const row of rows.filter(({ command, status }) => command === 'book' && status === 'CONFIRMED')) {
-    for (const seatId of row.seat_ids.split(',')) {
-      const seat = seatOf(row.performance_id, row.section_id, seatId)
-      had.set(seat, (had.get(seat) ?? new Set()).add(row.customer_id))
-    }
+/**
+ * Who was refused a seat at once was refused one that another booking had: asked for before the answer, and not given back
+ * before the question.
+ */
+function judgeRefusedSeats(
+  history: readonly Wished[],
+  rows: readonly DecisionRow[],
+  tailLost: boolean,
+): string[] {
+  const confirmed = new Set(
+    rows
+      .filter(({ command, status }) => command === 'book' && status === 'CONFIRMED')
+      .map((row) => row.customer_id),
+  )
+  const holders = new Map<string, Wished[]>()
+  for (const wished of history.filter(({ customer }) => confirmed.has(customer))) {
+    for (const seat of seatsOf(wished)) holders.set(seat, [...(holders.get(seat) ?? []), wished])
   }
-  const hadByOther = ({ customer, performanceId, sectionId, seatIds }: Wished): boolean =>
-    seatIds.some((seatId) =>
-      [...(had.get(seatOf(performanceId, sectionId, seatId)) ?? [])].some((other) => other !== customer),
-    )
-  return history
-    .filter(({ attempts }) => attempts.some(({ problem }) => problem === 'seats-taken'))
-    .filter((wished) => !hadByOther(wished))
-    .map(({ customer }) => `${customer}: refused seats that nobody else ever had`)
+  // A cancel that was lost with the tail gave nothing back.
+  const hasGivenBack = ({ cancels }: Wished, ms: number): boolean =>
+    !tailLost && cancels.some(({ status, answeredAtMs }) => status === 202 && answeredAtMs < ms)
+  const wasTaken = (wished: Wished, { sentAtMs, answeredAtMs }: Attempt): boolean =>
+    seatsOf(wished)
+      .flatMap((seat) => holders.get(seat) ?? [])
+      .some(
+        (other) =>
+          other !== wished &&
+          (other.attempts[0]?.sentAtMs ?? Infinity) < answeredAtMs &&
+          !hasGivenBack(other, sentAtMs),
+      )
+  return history.flatMap((wished) =>
+    wished.attempts
+      .filter((attempt) => attempt.problem === 'seats-taken' && !wasTaken(wished, attempt))
+      .map(() => `${wished.customer}: refused seats that no other booking had`),
+  )
+}
+
+function seatsOf({ performanceId, sectionId, seatIds }: Wished): string[] {
+  return seatIds.map((seatId) => `${performanceId}/${sectionId}/${seatId}`)
 }
 
 /** What was refused has left nothing in Redis either. */

@@ -27,11 +27,14 @@
 local shard = redis.call('MGET', KEYS[1], KEYS[2])
 local backlogCap, limit, window = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 -- Lua prints large numbers as 1.7e+15: the time is put together as text.
-local someTaken = redis.call('EXISTS', KEYS[3]) == 1
 local time = redis.call('TIME')
 local at = time[1] .. string.rep('0', 6 - #time[2]) .. time[2]
 -- Stream -> entries that it has.
 local lengths = {}
+-- Whether seats are marked as taken, by this very Redis: one that was replaced by a copy of it may have lost a cancel.
+local markedBy = redis.call('HGET', KEYS[3], '')
+local info = markedBy and redis.pcall('INFO', 'replication')
+local someTaken = type(info) == 'string' and string.find(info, 'master_replid:' .. markedBy, 1, true)
 
 -- Seats of a wish that another request holds, and will when this one's turn comes: it was confirmed, and nobody has asked to
 -- cancel it, whose cancel would lie in front of this one. Whoever holds a seat itself asks again for what it has, and Redis

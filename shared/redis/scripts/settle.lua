@@ -7,17 +7,21 @@
 -- KEYS  the streams
 --       then for each request shown 2: its record | its outcome
 --       then the records of the commands decided that have one of their own (all but books)
+--       at the end, where there are marks: the hash of seats asked for in vain
 -- ARGV  1 number of streams  2 number of requests shown
 --       3 lifetime of outcomes, ms  4 lifetime of records, ms  5 beginning of the channels' names, before a reply address
+--       6 number of marks  7 lifetime of marks, ms  8 id of the replication history as of which the batch was decided
 --       then for each request shown 4:
 --         place in the order | outcome JSON ('': forget the outcome, readers go to MySQL)
 --         status ('': unchanged) | fingerprint ('': a command that has none; it makes no record where there is none)
 --       then for each stream: number of its entries, and for each of them 2:
 --         entry id | command id, or 'sha1:' and SHA-1 over a malformed entry's fields
+--       then for each mark 3: id of the command that asked in vain | seat, as performance/section/seat | request that holds it
 --
 -- Whoever waits gets one message a batch: a JSON array of outcomes. Answers how many entries it took away.
 local streamCount, shownCount = tonumber(ARGV[1]), tonumber(ARGV[2])
 local outcomeMs, recordMs, channel = ARGV[3], ARGV[4], ARGV[5]
+local markCount, markMs, decidedIn = tonumber(ARGV[6]), ARGV[7], ARGV[8]
 local removed = 0
 -- Outcomes by reply address.
 local replies = {}
@@ -26,7 +30,7 @@ local lying = {}
 
 local function show(i)
   local record, outcome = KEYS[streamCount + 2 * i + 1], KEYS[streamCount + 2 * i + 2]
-  local base = 6 + 4 * i
+  local base = 9 + 4 * i
   local place, json, status, fingerprint = ARGV[base], ARGV[base + 1], ARGV[base + 2], ARGV[base + 3]
   local before = redis.call('HMGET', record, 'status', 'place', 'waiting', 'fingerprint')
   if status == '' or (before[2] and tonumber(before[2]) > tonumber(place)) then
@@ -111,7 +115,32 @@ local function takeAway(stream, found)
   return taken
 end
 
-local at = 6 + 4 * shownCount
+-- Marks seats as taken, so that who asks for them next is refused at once. Only where the entry lies there that asked in vain:
+-- a cancel that its seat's holder asked for since stands behind it, and so has not lost its record yet. And only in the Redis
+-- as of which that was decided: a copy of it without the tail may have lost a cancel, and have the entry again.
+local function markTaken(marks, from)
+  local info = redis.pcall('INFO', 'replication')
+  if type(info) ~= 'string' or not string.find(info, 'master_replid:' .. decidedIn, 1, true) then
+    return
+  end
+  -- Likewise with marks: those of another Redis do not count. The empty name is no seat's.
+  if redis.call('HGET', marks, '') ~= decidedIn then
+    redis.call('DEL', marks)
+    redis.call('HSET', marks, '', decidedIn)
+  end
+  if redis.call('HLEN', marks) > 20000 then
+    return
+  end
+  for i = from, from + 3 * markCount - 3, 3 do
+    if lying[ARGV[i]] then
+      redis.call('HSET', marks, ARGV[i + 1], ARGV[i + 2])
+    end
+  end
+  -- Never longer: all are found out anew when the first is too old. A clock that was put back makes no mark last.
+  redis.call('PEXPIRE', marks, markMs, 'LT')
+end
+
+local at = 9 + 4 * shownCount
 local found = {}
 for i = 1, streamCount do
   local count = tonumber(ARGV[at])
@@ -121,12 +150,15 @@ end
 for i = 0, shownCount - 1 do
   show(i)
 end
-for i = streamCount + 2 * shownCount + 1, #KEYS do
+for i = streamCount + 2 * shownCount + 1, #KEYS - (markCount > 0 and 1 or 0) do
   redis.call('HSET', KEYS[i], 'status', 'DECIDED')
   redis.call('PEXPIRE', KEYS[i], recordMs)
 end
 for i = 1, streamCount do
   removed = removed + takeAway(KEYS[i], found[i])
+end
+if markCount > 0 and decidedIn ~= '' then
+  markTaken(KEYS[#KEYS], at)
 end
 -- Best effort: a message may be lost at any time, so whoever waits looks once more before giving up, and a Redis that forbids
 -- publishing is no reason to settle nothing.

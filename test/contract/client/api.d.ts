@@ -11,7 +11,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for seats
-         * @description All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key. Where an operator wishes so, seats that are somebody else’s are refused at once (`409`), which stores nothing and uses up no key.
+         * @description All the seats of a request are booked, or none. The same key and body mean the same request, whose outcome is answered once it is known; after `REJECTED` or `CANCELLED` a new try needs a new key. Where an operator wishes so, seats that another booking has are refused at once (`409`), which stores nothing.
          */
         post: operations["createBooking"];
         delete?: never;
@@ -256,7 +256,7 @@ export interface components {
                 sectionId: string;
                 seatId: string;
             }[];
-            /** @description Seats of the request that somebody else has. */
+            /** @description Seats of the request that another booking has. */
             seatIds?: string[];
             /** @description The request of which nothing is known. */
             requestId?: string;
@@ -810,7 +810,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Somebody else has these seats (`seats-taken`). */
+            /** @description Seats are taken (`seats-taken`). */
             409: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -818,6 +818,8 @@ export interface operations {
                     "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
                     "Referrer-Policy": components["headers"]["Referrer-Policy"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -887,6 +889,8 @@ export interface operations {
                     "Referrer-Policy": components["headers"]["Referrer-Policy"];
                     "Cache-Control": components["headers"]["Cache-Control"];
                     "Retry-After": components["headers"]["Retry-After"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
