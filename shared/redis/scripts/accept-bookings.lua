@@ -54,6 +54,15 @@ local function takenFrom(requestId, common)
   return taken
 end
 
+-- Adds what the customer may still do to an answer that does not count against it.
+local function withAllowance(answer, rate)
+  if limit > 0 then
+    answer[4] = math.max(0, limit - tonumber(redis.call('GET', rate) or '0'))
+    answer[5] = math.max(-1, redis.call('PTTL', rate))
+  end
+  return answer
+end
+
 local function accept(key, arg)
   local record, outcome, stream, rate = KEYS[key], KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
   local fingerprint, requestId, common, replyTo = ARGV[arg], ARGV[arg + 3], ARGV[arg + 4], ARGV[arg + 6]
@@ -65,12 +74,7 @@ local function accept(key, arg)
     if known[2] == 'PENDING' and replyTo ~= '' then
       redis.call('HSET', record, 'waiting', replyTo)
     end
-    local answer = { 'known', known[2], redis.call('GET', outcome) or '' }
-    if limit > 0 then
-      answer[4] = math.max(0, limit - tonumber(redis.call('GET', rate) or '0'))
-      answer[5] = math.max(-1, redis.call('PTTL', rate))
-    end
-    return answer
+    return withAllowance({ 'known', known[2], redis.call('GET', outcome) or '' }, rate)
   end
 
   -- The counter is raised only by requests that are let through: one that is refused for lack of room
@@ -86,12 +90,7 @@ local function accept(key, arg)
   if someTaken then
     local taken = takenFrom(requestId, common)
     if #taken > 0 then
-      local answer = { 'taken', table.concat(taken, ','), 0 }
-      if limit > 0 then
-        answer[4] = limit - tonumber(redis.call('GET', rate) or '0')
-        answer[5] = math.max(-1, redis.call('PTTL', rate))
-      end
-      return answer
+      return withAllowance({ 'taken', table.concat(taken, ','), 0 }, rate)
     end
   end
   if shard[2] then

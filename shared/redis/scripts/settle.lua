@@ -22,6 +22,8 @@
 local streamCount, shownCount = tonumber(ARGV[1]), tonumber(ARGV[2])
 local outcomeMs, recordMs, channel = ARGV[3], ARGV[4], ARGV[5]
 local markCount, markMs, decidedIn = tonumber(ARGV[6]), ARGV[7], ARGV[8]
+-- About so many marks of a shard at a time: what expires in one go must not hold Redis up for long.
+local MARKS_KEPT = 20000
 local removed = 0
 -- Outcomes by reply address.
 local replies = {}
@@ -128,7 +130,7 @@ local function markTaken(marks, from)
     redis.call('DEL', marks)
     redis.call('HSET', marks, '', decidedIn)
   end
-  if redis.call('HLEN', marks) > 20000 then
+  if redis.call('HLEN', marks) > MARKS_KEPT then
     return
   end
   for i = from, from + 3 * markCount - 3, 3 do
