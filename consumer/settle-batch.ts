@@ -34,8 +34,11 @@ interface Settling {
   readonly shown: Shown | undefined
   /** Id of a command that has a record of its own, which says that it is decided: all have but books. */
   readonly decidedId: string | undefined
-  /** Seats that it asked for in vain (`performance/section/seat`), each with the request that holds it. */
-  readonly taken?: readonly (readonly [seat: string, holder: string])[] | undefined
+  /**
+   * Seats (`performance/section/seat`) that it asked for in vain, each with the request that holds it, or that it gave
+   * back, each with nobody (`''`).
+   */
+  readonly marks?: readonly (readonly [seat: string, holder: string])[] | undefined
 }
 
 interface Shown {
@@ -130,7 +133,7 @@ function settlingsOf(
     }
     settlings.push({
       ...{ entry, name, shown: showRecord(record, nowMs), decidedId: ownIdOf(record.command, id) },
-      taken: holders && takenSeats(record, holders),
+      marks: batch.marksIn === undefined ? undefined : marksOf(record, holders),
     })
   }
   const add = (
@@ -159,12 +162,14 @@ function settlingsOf(
   return { settlings, strays }
 }
 
-function takenSeats(
-  { performanceId, sectionId, reason }: DecisionRecord,
-  holders: readonly string[],
-): [seat: string, holder: string][] {
-  const seatIds = reason?.seatIds ?? []
-  return seatIds.map((seatId, i) => [`${performanceId}/${sectionId}/${seatId}`, holders[i] ?? FREE])
+/** What a decision changes of the marks of taken seats. */
+function marksOf(
+  { performanceId, sectionId, seatIds, status, reason }: DecisionRecord,
+  holders: readonly string[] | undefined,
+): (readonly [seat: string, holder: string])[] | undefined {
+  const nameOf = (seatId: string): string => `${performanceId}/${sectionId}/${seatId}`
+  if (status === 'CANCELLED') return seatIds.map((seatId) => [nameOf(seatId), FREE])
+  return holders && (reason?.seatIds ?? []).map((seatId, i) => [nameOf(seatId), holders[i] ?? FREE])
 }
 
 function ownIdOf(kind: string, id: string): string | undefined {
@@ -240,14 +245,14 @@ function settle(settlings: readonly Settling[], context: SettleContext, marksIn 
   const requestKeys: string[] = []
   const args: (string | number)[] = []
   const decided: string[] = []
-  // Of those who asked for a seat in vain the last one marks it.
+  // Of those who asked for a seat in vain, or gave it back, the last one counts.
   const marks = new Map<string, readonly [name: string, holder: string]>()
-  for (const { entry, name, shown, decidedId, taken = [] } of settlings) {
+  for (const { entry, name, shown, decidedId, marks: changed = [] } of settlings) {
     let leaving = streams.get(entry.partition)
     if (leaving === undefined) streams.set(entry.partition, (leaving = []))
     leaving.push(entry.id, name)
     if (decidedId !== undefined) decided.push(keys.record(decidedId))
-    for (const [seat, holder] of taken) if (holder !== FREE) marks.set(seat, [name, holder])
+    for (const [seat, holder] of changed) marks.set(seat, [name, holder])
     if (shown === undefined) continue
     requestKeys.push(keys.record(shown.requestId), keys.outcome(shown.requestId))
     args.push(shown.place, shown.json, shown.status, shown.fingerprint)

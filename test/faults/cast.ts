@@ -277,6 +277,10 @@ export const strikes: Readonly<Record<string, Strike>> = {
     const records = await deployment.keysLike('r')
     const outcomes = await deployment.keysLike('o')
     const forgotten = [...records, ...outcomes].filter(() => random.chance(0.2))
+    // Until a cancel is decided, marks of taken seats rest on its record, which nothing takes away before.
+    const cancels = forgotten.filter((key) => key.endsWith('/cancel'))
+    const stands = await Promise.all(cancels.map((cancel) => deployment.redis.hget(cancel, 'status')))
+    if (stands.includes('PENDING')) forgotten.push(...(await deployment.keysLike('taken')))
     if (forgotten.length > 0) await deployment.redis.del(...forgotten)
   },
 }

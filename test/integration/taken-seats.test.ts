@@ -122,6 +122,14 @@ describe('a seat that somebody asked for in vain', () => {
     expect(await outcomeOf(server, 'alice', requestId)).toMatchObject({ status: 'CANCELLED' })
   })
 
+  it('is not refused when it is free again, even if somebody has deleted the record of the cancel', async () => {
+    const seatId = `${nextRow()}-1`
+    const requestId = await takenAndAskedFor(seatId)
+    expect(await cancelAndWait(server, 'alice', requestId)).toMatchObject({ status: 'CANCELLED' })
+    expect(await world.redis.del(world.keys.record(`${requestId}/cancel`))).toBe(1)
+    expect(await bookAndWait(server, 'carol', wish(seatId))).toMatchObject({ status: 'CONFIRMED' })
+  })
+
   it('is not refused for a mark that comes late, when its holder has cancelled already', async () => {
     const seatId = `${nextRow()}-1`
     const requestId = await takenAndAskedFor(seatId)

@@ -148,6 +148,10 @@ export class SimRedis implements Host {
     for (const { entry, record, holders } of batch.decided) {
       const outcome = shownAs(record)
       const wasLying = settleOne(entry, nameOf(record.command, record.requestId), outcome, record.requestId)
+      if (record.status === 'CANCELLED') {
+        for (const seatId of record.seatIds)
+          this.taken.delete(`${record.performanceId}/${record.sectionId}/${seatId}`)
+      }
       if (holders !== undefined && wasLying && isSame) this.mark(record, holders)
     }
     for (const { entry, command, stored } of batch.repeats) {

@@ -126,7 +126,7 @@ export class Deployment {
   }
 
   /** The keys of one kind, found by looking: how they are put together is what is tested. */
-  async keysLike(kind: 's' | 'r' | 'o'): Promise<string[]> {
+  async keysLike(kind: 's' | 'r' | 'o' | 'taken'): Promise<string[]> {
     const found = new Set<string>()
     for await (const page of this.redis.scanStream({
       match: `${this.keyPrefix}{*}${kind}:*`,

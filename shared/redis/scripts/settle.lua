@@ -16,7 +16,8 @@
 --         status ('': unchanged) | fingerprint ('': a command that has none; it makes no record where there is none)
 --       then for each stream: number of its entries, and for each of them 2:
 --         entry id | command id, or 'sha1:' and SHA-1 over a malformed entry's fields
---       then for each mark 3: id of the command that asked in vain | seat, as performance/section/seat | request that holds it
+--       then for each mark 3: id of the command that asked in vain, or gave back | seat, as performance/section/seat
+--         | request that holds it ('': nobody any more)
 --
 -- Whoever waits gets one message a batch: a JSON array of outcomes. Answers how many entries it took away.
 local streamCount, shownCount = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -117,10 +118,23 @@ local function takeAway(stream, found)
   return taken
 end
 
--- Marks seats as taken, so that who asks for them next is refused at once. Only where the entry lies there that asked in vain:
--- a cancel that its seat's holder asked for since stands behind it, and so has not lost its record yet. And only in the Redis
--- as of which that was decided: a copy of it without the tail may have lost a cancel, and have the entry again.
-local function markTaken(marks, from)
+-- Takes the marks off seats that were given back, and marks those as taken that were asked for in vain, so that who asks for
+-- them next is refused at once. Only where the entry lies there that asked in vain: a cancel that its seat's holder asked for
+-- since stands behind it, and so has not lost its record yet. And only in the Redis as of which that was decided: a copy of it
+-- without the tail may have lost a cancel, and have the entry again.
+local function changeMarks(marks, from)
+  local last = from + 3 * markCount - 3
+  local freed = 0
+  for i = from, last, 3 do
+    if ARGV[i + 2] == '' then
+      -- Not left to the record of the cancel alone: somebody may delete that.
+      redis.call('HDEL', marks, ARGV[i + 1])
+      freed = freed + 1
+    end
+  end
+  if freed == markCount then
+    return
+  end
   local info = redis.pcall('INFO', 'replication')
   if type(info) ~= 'string' or not string.find(info, 'master_replid:' .. decidedIn, 1, true) then
     return
@@ -133,8 +147,8 @@ local function markTaken(marks, from)
   if redis.call('HLEN', marks) > MARKS_KEPT then
     return
   end
-  for i = from, from + 3 * markCount - 3, 3 do
-    if lying[ARGV[i]] then
+  for i = from, last, 3 do
+    if ARGV[i + 2] ~= '' and lying[ARGV[i]] then
       redis.call('HSET', marks, ARGV[i + 1], ARGV[i + 2])
     end
   end
@@ -160,7 +174,7 @@ for i = 1, streamCount do
   removed = removed + takeAway(KEYS[i], found[i])
 end
 if markCount > 0 and decidedIn ~= '' then
-  markTaken(KEYS[#KEYS], at)
+  changeMarks(KEYS[#KEYS], at)
 end
 -- Best effort: a message may be lost at any time, so whoever waits looks once more before giving up, and a Redis that forbids
 -- publishing is no reason to settle nothing.
